@@ -1,0 +1,56 @@
+// Package audit names the security events that Signet records.
+//
+// An entry is never written by itself: the act of [signet/storage] that causes it derives the entry from its own result and
+// stores it in the same commit, so that nothing happens unrecorded and nothing is recorded that did not happen. Entries hold
+// ids, never secrets: no token, no code, no password, no cookie.
+package audit
+
+import "time"
+
+// Event is what happened, as a dotted name that stays the same for ever.
+type Event string
+
+// The events. A failure has an event of its own, so that an auditor can filter without reading details.
+const (
+	SignInSucceeded  Event = "signin.succeeded"
+	SignInFailed     Event = "signin.failed"
+	SignedOut        Event = "session.ended"
+	ConsentGiven     Event = "consent.given"
+	ConsentDenied    Event = "consent.denied"
+	CodeIssued       Event = "code.issued"
+	CodeRedeemed     Event = "code.redeemed"
+	CodeReplayed     Event = "code.replayed"
+	CodeRefused      Event = "code.refused"
+	TokenRefreshed   Event = "token.refreshed"
+	RefreshReused    Event = "token.reused"
+	RefreshAhead     Event = "token.ahead"
+	FamilyEnded      Event = "family.ended"
+	AccessEnded      Event = "access.ended"
+	ClientSaved      Event = "client.saved"
+	ClientRemoved    Event = "client.removed"
+	UserSaved        Event = "user.saved"
+	UserRemoved      Event = "user.removed"
+	UserEnded        Event = "user.ended"
+	ResourceSaved    Event = "resource.saved"
+	RingSaved        Event = "keys.changed"
+	StoreInitialized Event = "store.initialized"
+)
+
+// Origin says on whose behalf an act runs. The zero Origin is the server itself (a timer, the start).
+type Origin struct {
+	Trace   string `json:"trace,omitempty"`   // the request's trace id, as in the log
+	Address string `json:"address,omitempty"` // the browser's or client's address, as trusted proxies vouch for it
+	Actor   string `json:"actor,omitempty"`   // an operator: "uid 1000", "file"; empty for users and clients
+}
+
+// Entry is one recorded event.
+type Entry struct {
+	Time    time.Time `json:"time"`
+	Event   Event     `json:"event"`
+	Origin            // flattened
+	Client  string    `json:"client,omitempty"`  // client id
+	User    string    `json:"user,omitempty"`    // sub
+	Session string    `json:"session,omitempty"` // session id; never the cookie
+	Family  string    `json:"family,omitempty"`  // family id
+	Detail  string    `json:"detail,omitempty"`  // what changed or why it was refused, in a few words
+}

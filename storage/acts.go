@@ -1,0 +1,226 @@
+package storage
+
+import (
+	"context"
+	"time"
+
+	"signet/audit"
+)
+
+// Clients holds the registered apps.
+type Clients interface {
+	// Client returns the client with this id, as the last acknowledged change left it. Unknown: ErrNotFound.
+	Client(ctx context.Context, id string) (Client, error)
+	// Clients returns all clients, by id.
+	Clients(ctx context.Context) ([]Client, error)
+	// SaveClient stores c and returns it with its next revision. c.Revision says which revision the change was made from: 0
+	// makes a new client (ErrExists when the id is taken), any other must be the stored one (ErrConflict; ErrNotFound when the
+	// client is gone).
+	SaveClient(ctx context.Context, c Client, o Change) (Client, error)
+	// RemoveClient removes a client, whatever its revision. What was issued to it is refused from then on, since nobody can
+	// authenticate as it any more and ids are never given twice. Unknown: ErrNotFound.
+	RemoveClient(ctx context.Context, id string, o Change) error
+}
+
+// Resources holds the APIs that accept our access tokens.
+type Resources interface {
+	// Resource returns the resource with this id. Unknown: ErrNotFound.
+	Resource(ctx context.Context, id string) (Resource, error)
+	// SaveResource is to resources what SaveClient is to clients.
+	SaveResource(ctx context.Context, r Resource, o Change) (Resource, error)
+}
+
+// Users holds the accounts.
+type Users interface {
+	// User returns the user with this sub, as the last acknowledged change left it. Unknown: ErrNotFound.
+	User(ctx context.Context, sub string) (User, error)
+	// UserByLogin finds the user who signs in with this name or e-mail address, in the form of LoginKey. Unknown: ErrNotFound.
+	UserByLogin(ctx context.Context, login string) (User, error)
+	// Users returns all users, by name.
+	Users(ctx context.Context) ([]User, error)
+	// SaveUser stores u and returns it with its next revision. Revisions are compared as in SaveClient. A name or address that
+	// another user signs in with, as a name or as an address, is ErrExists. When end is true everything that was begun in the user's name ends in the
+	// same commit: the epoch moves on. A user who becomes disabled, or whose password changes, ends so whatever end says.
+	SaveUser(ctx context.Context, u User, end bool, o Change) (User, error)
+	// RemoveUser removes a user and frees the name and the address. Sessions and families of the sub are dead from then on. Unknown:
+	// ErrNotFound.
+	RemoveUser(ctx context.Context, sub string, o Change) error
+}
+
+// Change says when and on whose behalf a record is changed, for the audit log.
+type Change struct {
+	Now    time.Time
+	Origin audit.Origin
+	Detail string // what changed, in a few words; no secret
+}
+
+// Rings holds the key material.
+type Rings interface {
+	// Ring returns the ring; before the first SaveRing that is a Ring of revision 0.
+	Ring(ctx context.Context) (Ring, error)
+	// SaveRing stores r and returns it with its next revision. Of concurrent calls from one revision exactly one succeeds; the
+	// others are ErrConflict and change nothing.
+	SaveRing(ctx context.Context, r Ring, o Change) (Ring, error)
+}
+
+// Browsers finds out who is signed in.
+type Browsers interface {
+	// Browser returns the browser that h is the cookie of and its sessions that are live at now, the last used one last.
+	// A browser that is unknown, expired or has another secret: ErrNotFound.
+	Browser(ctx context.Context, h Handle, now time.Time) (Browser, []SessionUser, error)
+	// EndSession ends a session: from its return on it signs nobody in, and the families that live by it are dead. Of concurrent calls one is
+	// recorded; ending what has ended, or is unknown, is no error.
+	EndSession(ctx context.Context, id ID, o Change) error
+}
+
+// SessionUser is a session with its user, from one snapshot.
+type SessionUser struct {
+	Session Session
+	User    User
+}
+
+// Consents remembers what users allowed.
+type Consents interface {
+	// Consent returns what the user allowed the client so far. Nothing: ErrNotFound.
+	Consent(ctx context.Context, user, client string) (Consent, error)
+}
+
+// Interactions holds the authorization requests for which the browser is being asked something.
+type Interactions interface {
+	// BeginInteraction stores i. When limit interactions of i.Address, not expired and not spent, are stored already: ErrTooMany.
+	BeginInteraction(ctx context.Context, i Interaction, limit int) error
+	// Interaction returns the interaction of h. Unknown or another secret: ErrNotFound; finished: ErrSpent; too old: ErrExpired.
+	Interaction(ctx context.Context, h Handle, now time.Time) (Interaction, error)
+	// SignIn signs a user in at a browser, in one commit: see SignIn. The user must still be the one whose credentials were
+	// checked: another epoch, disabled or removed is ErrEnded. An interaction that is not open is refused as by Interaction.
+	SignIn(ctx context.Context, s SignIn) error
+	// EndInteraction spends an interaction without a code: the user declined. Of concurrent calls, IssueCode's among them, one
+	// succeeds; refused as by Interaction.
+	EndInteraction(ctx context.Context, h Handle, client string, o Change) error
+}
+
+// SignIn is one successful sign-in.
+type SignIn struct {
+	// Interaction is the request in whose course it happened. Its Session becomes Session.ID.
+	Interaction Handle
+	// Old is the browser's handle until now; zero if it had none, ignored when it is not live. Its row is removed: the browser's id changes at each sign-in,
+	// so that an id known from before is worth nothing. Its sessions of other accounts move to the new browser; its session of the same account ends.
+	Old Handle
+	// Browser is the new row; its Sessions are set by the act: those that moved, then Session.ID.
+	Browser Browser
+	Session Session
+	Origin  audit.Origin
+}
+
+// KeptRequests holds requests that came by POST, for the moment until the browser asks for them by GET.
+type KeptRequests interface {
+	// KeepRequest stores k.
+	KeepRequest(ctx context.Context, k KeptRequest) error
+	// TakeRequest returns and removes the request of h. Of concurrent calls exactly one gets it; the others, and too late ones:
+	// ErrNotFound.
+	TakeRequest(ctx context.Context, h Handle, now time.Time) (KeptRequest, error)
+}
+
+// Codes issues and spends authorization codes.
+type Codes interface {
+	// IssueCode stores a code and all that led to it, in one commit: see Issue. The session must be live and the user's epoch
+	// unchanged, otherwise ErrEnded or ErrExpired.
+	IssueCode(ctx context.Context, i Issue) error
+	// RedeemCode spends a code and stores the family that it turns into, in one commit, if [Code.Redeem] agrees and the user may still
+	// sign in (ErrEnded otherwise; for a code without offline_access the session must be live as well). The
+	// family's authorization is the code's. Of concurrent calls one returns nil. A later one, expired or not, ends that family
+	// in its own commit and returns ErrSpent, however often. Any other refusal leaves the code as it was and writes nothing but its audit
+	// entry. Unknown code or another secret: ErrNotFound, and nothing is written.
+	RedeemCode(ctx context.Context, r Redemption, f Family) (Redeemed, error)
+}
+
+// Issue is one authorization code to be handed out.
+type Issue struct {
+	Code Code
+	// Interaction is spent by it, where the browser was asked something: of concurrent calls one succeeds; refused as by
+	// [Interactions.Interaction]. Zero: nobody was asked.
+	Interaction Handle
+	// Consent is remembered where the user was asked and agreed: its scopes, claims and resources are added to those allowed before.
+	Consent *Consent
+	// Idle moves the session's idle expiry to Now+Idle, at most to its Expires. The row is written only when that gains a tenth
+	// of Idle or more, or the code's client takes part in the session for the first time.
+	Idle   time.Duration
+	Now    time.Time
+	Origin audit.Origin
+}
+
+// Redeemed is what a code stood for, from the snapshot in which it was spent.
+type Redeemed struct {
+	Code   Code
+	Family Family
+	User   User
+}
+
+// Families moves lines of refresh tokens on, and ends them.
+type Families interface {
+	// RotateFamily does what [Family.Rotate] decides, in one commit, and returns the row as it now is and its user, from one
+	// snapshot. Of concurrent calls with the current generation one moves the family; the others are the ones that come within the window and
+	// return the same row. ErrReused and ErrAhead have ended the family; every other refusal writes nothing. Unknown: ErrNotFound.
+	RotateFamily(ctx context.Context, r Rotation) (Family, User, error)
+	// EndFamily ends a family, its refresh tokens and its access tokens, if it belongs to the client: RFC 7009 section 2.1. Another client's:
+	// ErrOtherClient. Ending what has ended, or is unknown, is no error.
+	EndFamily(ctx context.Context, id ID, client string, o Change) error
+	// EndAccess ends the family's access tokens of this series and earlier ones, and leaves the refresh tokens: the family's series moves on.
+	// Refused and repeated like EndFamily.
+	EndAccess(ctx context.Context, id ID, series uint32, client string, o Change) error
+	// Family returns a family with what decides whether it lives, from one snapshot, as the last acknowledged act left it. Unknown: ErrNotFound.
+	Family(ctx context.Context, id ID) (FamilyState, error)
+}
+
+// FamilyState is a family with the rows that it lives by. The zero User is one who was removed; the zero Session is one that was
+// swept.
+type FamilyState struct {
+	Family  Family
+	User    User
+	Session Session
+}
+
+// Live says whether tokens of the family are good at the instant now: nil, ErrEnded or ErrExpired. What was authorized without
+// offline_access lives by its session.
+func (s FamilyState) Live(now time.Time) error {
+	if err := s.Family.Live(s.User, now); err != nil || s.Family.Authorization.Offline {
+		return err
+	}
+	return s.Session.Live(s.User, now)
+}
+
+// Audit is the security log.
+type Audit interface {
+	// Record stores an entry of an event that changes nothing else, such as a failed sign-in.
+	Record(ctx context.Context, e audit.Entry) error
+	// Entries calls f with each entry in the order of their commits, until f fails, and returns that error.
+	Entries(ctx context.Context, f func(audit.Entry) error) error
+}
+
+// Upkeep is what time asks for.
+type Upkeep interface {
+	// Sweep deletes at most limit rows of what expired before its margin: one hour for rows that live in buckets, 24 hours for
+	// families, sessions and browsers, retention for audit entries. It returns how many it deleted and whether there is more. What has expired is
+	// refused without it; Sweep only frees the space.
+	Sweep(ctx context.Context, now time.Time, retention time.Duration, limit int) (deleted int, more bool, err error)
+	// Ready reports whether acts can be done: nil, or why not.
+	Ready(ctx context.Context) error
+	// Close ends the store after the acts under way.
+	Close() error
+}
+
+// Store is all of it: what a backend offers and storagetest tests.
+type Store interface {
+	Clients
+	Resources
+	Users
+	Rings
+	Browsers
+	Consents
+	Interactions
+	KeptRequests
+	Codes
+	Families
+	Audit
+	Upkeep
+}

@@ -1,0 +1,40 @@
+package storage
+
+import "time"
+
+// Ring is all key material: what signs tokens, what makes refresh tokens, and what seals both. It is one row, changed as a
+// whole, so that a rotation happens once however many servers attempt it.
+type Ring struct {
+	Revision uint64       `json:"revision"` // 0: not stored yet
+	Seals    []SealKey    `json:"seals"`    // the last one seals, the others still open
+	Signing  []SigningKey `json:"signing"`
+	MACs     []MACKey     `json:"macs"` // the last one is used for new families
+}
+
+// SealKey is an AES-256 key, wrapped by the master key, which is not in the store.
+type SealKey struct {
+	ID      uint32    `json:"id"`
+	Wrapped []byte    `json:"wrapped"`
+	Created time.Time `json:"created"`
+}
+
+// SigningKey is one key of the ring. Its state follows from its times and the clock; see the keys package.
+type SigningKey struct {
+	KID     string    `json:"kid"`
+	Alg     string    `json:"alg"`
+	Public  []byte    `json:"public"`           // PKIX, DER
+	Sealed  []byte    `json:"sealed"`           // PKCS #8, DER, sealed; empty once nothing may be signed any more
+	Seal    uint32    `json:"seal"`             // which SealKey
+	Created time.Time `json:"created"`          // published from then on
+	Active  time.Time `json:"active,omitzero"`  // when it began to sign; zero: it is the next one
+	Retired time.Time `json:"retired,omitzero"` // when it ceased to
+	Revoked time.Time `json:"revoked,omitzero"` // by the operator; neither published nor accepted from then on
+}
+
+// MACKey makes the refresh tokens of the families begun while it was the last.
+type MACKey struct {
+	ID      uint32    `json:"id"`
+	Sealed  []byte    `json:"sealed"`
+	Seal    uint32    `json:"seal"`
+	Created time.Time `json:"created"`
+}
