@@ -1,0 +1,165 @@
+package web
+
+import (
+	"strconv"
+	"time"
+)
+
+// Page is one of the pages below.
+type Page interface {
+	template() string
+	policy() policy
+}
+
+// allPages has one of each, so that New parses all templates and the tests forget none.
+var allPages = []Page{SignIn{}, Consent{}, FormPost{}, SignOut{}, SignedOut{}, Error{}, Home{}}
+
+// App is a client as people see it. Its fields come from whoever registered the client.
+type App struct {
+	Name   string // client_name
+	Host   string // where the answer goes: the redirect URI's host, or its scheme for a private-use one
+	URI    string // client_uri
+	Policy string // policy_uri
+	Terms  string // tos_uri
+}
+
+// Display is what the app is called on a page: its name, or where it lives.
+func (a App) Display() string {
+	for _, s := range []string{a.Name, a.Host} {
+		if s != "" {
+			return s
+		}
+	}
+	return "the app"
+}
+
+// SignIn asks for user name and password: fields "username" and "password".
+type SignIn struct {
+	Action  string // where the form is posted
+	Client  App
+	Login   string        // prefilled user name
+	Problem string        // what was wrong with the last attempt, as a sentence
+	Wait    time.Duration // how long no attempt is taken; says so in place of Problem
+	Reason  string        // why someone who is signed in is asked again, as a sentence
+}
+
+func (SignIn) template() string { return "signin" }
+func (SignIn) policy() policy   { return policy{leadsToClient: true} }
+
+// Consent asks whether the client may have what it asks for: button "decision" with "allow" or "deny".
+type Consent struct {
+	Action  string
+	Client  App
+	Account string // who is signed in
+	Scopes  []ScopeLine
+	Offline bool // offline_access: it stays allowed while the user is away
+}
+
+func (Consent) template() string { return "consent" }
+func (Consent) policy() policy   { return policy{leadsToClient: true} }
+
+// ScopeLine is one thing that a client asks for.
+type ScopeLine struct {
+	Name string // the scope
+	Text string // what it means, continuing "It will be able to"; the name stands alone without
+}
+
+// FormPost carries an authorization response to the client: OAuth 2.0 Form Post Response Mode. A script submits it; without
+// script there is a button.
+type FormPost struct {
+	Action    string // the redirect URI
+	Client    App
+	Fields    []Field
+	Frameable bool // the answer to prompt=none, which clients ask for from a hidden frame
+}
+
+// Field is one parameter of a response.
+type Field struct{ Name, Value string }
+
+func (FormPost) template() string { return "formpost" }
+func (f FormPost) policy() policy {
+	return policy{leadsToClient: true, script: true, frameable: f.Frameable}
+}
+
+// SignOut asks whether to sign out (RP-Initiated Logout 2): button "confirm" with "yes". The other button, "stay", sends no confirm.
+type SignOut struct {
+	Action  string
+	Client  App // which asks for it; zero if none is known
+	Account string
+}
+
+func (SignOut) template() string { return "signout" }
+func (SignOut) policy() policy   { return policy{leadsToClient: true} }
+
+// SignedOut says that one is signed out.
+type SignedOut struct {
+	Client App    // which asked for it; zero if none is known
+	Return string // where to go on, if anywhere: a registered post_logout_redirect_uri
+}
+
+func (SignedOut) template() string { return "signedout" }
+func (SignedOut) policy() policy   { return policy{} }
+
+// Error says what is wrong, who can fix it and how.
+type Error struct {
+	Title string // a few words
+	What  string // what is wrong, as a sentence
+	Who   string // who can fix it: "You", "The app's developer", "This server's operator"
+	How   string // how, as a sentence
+	Trace string // the id under which the log has it
+
+	Client App // where its URI is known, a way back is offered
+}
+
+func (Error) template() string { return "error" }
+func (Error) policy() policy   { return policy{} }
+
+// Home says what this server is, to whoever opens its address.
+type Home struct {
+	Issuer    string
+	Discovery string // URL of the discovery document
+	Keys      string // URL of the JWKS
+}
+
+func (Home) template() string { return "home" }
+func (Home) policy() policy   { return policy{} }
+
+// StandardScopes tells in words what the scopes mean. Those that OpenID Connect Core 5.4 defines, and groups, have a text; openid and
+// offline_access have no line: the first is what signing in is, the second is what offline reports.
+func StandardScopes(names []string) (lines []ScopeLine, offline bool) {
+	for _, name := range names {
+		switch name {
+		case "openid":
+		case "offline_access":
+			offline = true
+		default:
+			lines = append(lines, ScopeLine{Name: name, Text: scopeTexts[name]})
+		}
+	}
+	return lines, offline
+}
+
+var scopeTexts = map[string]string{
+	"profile": "See your name and profile",
+	"email":   "See your email address",
+	"address": "See your postal address",
+	"phone":   "See your phone number",
+	"groups":  "See which groups you are in",
+	"roles":   "See which roles you have",
+}
+
+// wait says a duration in words, rounded up: nobody is told to come back too early.
+func wait(d time.Duration) string {
+	unit, name := time.Second, "second"
+	switch {
+	case d > 90*time.Minute:
+		unit, name = time.Hour, "hour"
+	case d > 90*time.Second:
+		unit, name = time.Minute, "minute"
+	}
+	n := int((d + unit - 1) / unit)
+	if n == 1 {
+		return "1 " + name
+	}
+	return strconv.Itoa(n) + " " + name + "s"
+}

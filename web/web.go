@@ -1,0 +1,104 @@
+// Package web renders what people see in their browser: the pages of the provider, their stylesheet and the one script.
+//
+// Each page is a typed struct (SignIn, Consent, …) that the rooms above fill and hand to [Pages.Write]. The struct names its template
+// and its policy: which security headers the page carries and why. Nothing else decides either.
+//
+// Everything is embedded and rendered on the server. There is no build step, no request to a third party, no inline script or
+// style, and no script at all but the one that sends a form_post response on its way, which also has a button.
+//
+// What comes from outside (names, addresses, problem texts) reaches the page through html/template alone. A link that a
+// client registered is shown only when it is http or https; any other is dropped, not shown broken.
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// Pages holds the parsed templates of one issuer.
+type Pages struct {
+	host      string
+	assets    assets
+	templates map[string]*template.Template // by the name that Page.template gives
+}
+
+// New parses all templates. The issuer is its URL, or only the path of it ("" or "/tenant"); with the whole URL the pages
+// also say on which host one is. Its path without trailing slash goes before each asset's path.
+func New(issuer string) (*Pages, error) {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("web: issuer: %w", err)
+	}
+	p := &Pages{host: u.Host, templates: make(map[string]*template.Template)}
+	if p.assets, err = loadAssets(strings.TrimSuffix(u.EscapedPath(), "/")); err != nil {
+		return nil, fmt.Errorf("web: assets: %w", err)
+	}
+	layout, err := template.New("layout.html").Funcs(p.funcs()).ParseFS(templateFiles, "templates/layout.html")
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	for _, page := range allPages {
+		name := page.template()
+		t := template.Must(layout.Clone()) // fails only for a template that has been executed
+		if p.templates[name], err = t.ParseFS(templateFiles, "templates/"+name+".html"); err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+	}
+	return p, nil
+}
+
+func (p *Pages) funcs() template.FuncMap {
+	return template.FuncMap{
+		"asset": p.assets.url,
+		"host":  func() string { return p.host },
+		"link":  link,
+		"wait":  wait,
+	}
+}
+
+// Write answers with the page. It is rendered before anything is sent, so a fault of a template is a 500 and never half a
+// page. Headers that the caller set before (cookies, Retry-After) stay.
+func (p *Pages) Write(w http.ResponseWriter, status int, page Page) {
+	var body bytes.Buffer
+	if err := p.render(&body, page); err != nil {
+		http.Error(w, "This page could not be made. That is a fault of the server; its operator can find it in the log.", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	page.policy().set(h)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	w.Write(body.Bytes()) // net/http sends no body in answer to HEAD; a write that fails has nobody left to tell
+}
+
+func (p *Pages) render(body *bytes.Buffer, page Page) error {
+	t, ok := p.templates[page.template()]
+	if !ok {
+		return fmt.Errorf("web: no template %q", page.template())
+	}
+	return t.Execute(body, page)
+}
+
+// Assets serves /assets/<content hash>/<name> below the issuer's path. It expects requests with their full path, and answers 404 to
+// everything that is not exactly such a path.
+func (p *Pages) Assets() http.Handler { return p.assets }
+
+// link returns raw if a browser may be sent there from a page of ours: an absolute http or https URL without user information.
+// Otherwise "".
+func link(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return ""
+	}
+	return raw
+}
