@@ -1,0 +1,152 @@
+package configs
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// check holds the settings against each other. A rule about a setting that could not be read is left out: the answer would be
+// about its default.
+func (l *loader) check() {
+	c := l.config
+	if l.fine("issuer", "allow_insecure_issuer") {
+		if problem, fix := issuerFault(c.Issuer, c.AllowInsecureIssuer); problem != "" {
+			l.against("issuer", problem, fix)
+		}
+	}
+	if l.fine("listen") {
+		if problem, fix := listenFault(c.Listen); problem != "" {
+			l.against("listen", problem, fix)
+		}
+	}
+	l.checkTLS()
+	if c.Data == "" {
+		l.against("data", "no folder", "name one; ./signet-data is the default")
+	}
+	l.order("lifetimes.refresh_idle", c.Lifetimes.RefreshIdle, "lifetimes.refresh_absolute", c.Lifetimes.RefreshAbsolute)
+	l.order("lifetimes.session_idle", c.Lifetimes.SessionIdle, "lifetimes.session_absolute", c.Lifetimes.SessionAbsolute)
+	l.order("keys.announce", c.Keys.Announce, "keys.rotate_every", c.Keys.RotateEvery)
+	if l.fine("keys.algorithms") {
+		if !slices.Contains(c.Keys.Algorithms, "RS256") {
+			l.against("keys.algorithms", "RS256 is missing, and OpenID Connect Discovery 3 requires it", "add RS256")
+		}
+		if l.fine("access_tokens.algorithm") && !slices.Contains(c.Keys.Algorithms, c.AccessTokens.Algorithm) {
+			l.against("access_tokens.algorithm", c.AccessTokens.Algorithm+" has no key", "add it to keys.algorithms, or choose one of those")
+		}
+	}
+}
+
+// fine reports whether the settings could be read and no rule was broken by them yet.
+func (l *loader) fine(names ...string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool { return l.bad[n] })
+}
+
+func (l *loader) against(name, problem, fix string) {
+	l.bad[name] = true
+	l.fault(l.places[name], name, problem, fix)
+}
+
+func (l *loader) order(lesser string, a time.Duration, greater string, b time.Duration) {
+	if !l.fine(lesser, greater) || a <= b {
+		return
+	}
+	name := lesser
+	if l.places[lesser] == (Place{}) { // say it where the operator wrote something
+		name = greater
+	}
+	l.against(name, lesser+" ("+FormatDuration(a)+") is longer than "+greater+" ("+FormatDuration(b)+")", "make it shorter, or the other longer")
+}
+
+func (l *loader) checkTLS() {
+	c := l.config
+	if !l.fine("issuer", "tls_cert", "tls_key", "trusted_proxy") {
+		return
+	}
+	https := strings.HasPrefix(c.Issuer, "https://")
+	switch {
+	case c.TLSCert != "" && c.TLSKey == "":
+		l.against("tls_cert", "the key is missing", "set tls_key as well")
+	case c.TLSKey != "" && c.TLSCert == "":
+		l.against("tls_key", "the certificate is missing", "set tls_cert as well")
+	case https && c.TLSCert == "" && len(c.TrustedProxy) == 0:
+		l.against("issuer", "it says https, and nothing here speaks TLS",
+			"set tls_cert and tls_key; or, where a proxy speaks TLS for us, trusted_proxy to the proxy's address")
+	case !https && c.TLSCert != "":
+		l.against("issuer", "it says http, and tls_cert makes us speak TLS", "begin the issuer with https://, or leave tls_cert and tls_key out")
+	}
+}
+
+// issuerFault holds an issuer against OpenID Connect Discovery 3, RFC 8414 section 2 and what we can serve.
+func issuerFault(issuer string, insecure bool) (problem, fix string) {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil || u.Scheme == "" || u.Host == "" || u.Opaque != "":
+		return "not an absolute URL", "write it like https://id.example.com"
+	case !strings.HasPrefix(issuer, "https://") && !strings.HasPrefix(issuer, "http://"):
+		return "neither https nor http", "begin it with https://, in lower case"
+	case strings.ContainsAny(issuer, "?#"):
+		return "it has a query or a fragment (RFC 8414 section 2)", "remove what begins with ? or #"
+	case u.User != nil:
+		return "it has a user name", "remove what stands before the @"
+	case u.Host != strings.ToLower(u.Host):
+		return "the host has capitals, and browsers write it without", "write " + strings.ToLower(u.Host)
+	case !hostIsPlain(u):
+		return "the host is not a name and not an address", "write it like id.example.com, with a port where needed"
+	case !pathIsPlain(u):
+		return "the path has something other than letters, digits and . _ ~ - between single slashes", "choose a plain path, like /auth"
+	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
+		return "http beyond this machine lets anybody on the way read tokens and passwords",
+			"use https; on a closed test network, set allow_insecure_issuer: true"
+	}
+	return "", ""
+}
+
+func hostIsPlain(u *url.URL) bool {
+	if p := u.Port(); p != "" {
+		n, err := strconv.Atoi(p)
+		if err != nil || n < 1 || n > 65535 {
+			return false
+		}
+	} else if strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	host := u.Hostname()
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Zone() == ""
+	}
+	return host != "" && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
+}
+
+// pathIsPlain: no escapes and nothing that a proxy or a router would rewrite, since tokens carry the issuer byte for byte. One
+// slash at the end is part of the issuer and stays.
+func pathIsPlain(u *url.URL) bool {
+	p := u.EscapedPath()
+	plain := strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._~-") == ""
+	return plain && (p == "" || p == "/" || path.Clean(p) == strings.TrimSuffix(p, "/"))
+}
+
+// loopback reports whether a host is this machine and no other.
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+func listenFault(listen string) (problem, fix string) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "not an address with a port", "write it like localhost:8080, or :8080 for every address"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return "the port is no number up to 65535", "write it like localhost:8080"
+	}
+	if strings.ContainsAny(host, "/ ") {
+		return "the host is not a name and not an address", "write it like localhost:8080; not a URL"
+	}
+	return "", ""
+}

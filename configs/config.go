@@ -1,0 +1,130 @@
+// Package configs says what can be configured, and reads it.
+//
+// A setting has one name in three spellings: trusted_proxy in the file, SIGNET_TRUSTED_PROXY in the environment and, where
+// serve offers it as a flag, --trusted-proxy. A flag wins over the environment, the environment over the file, the file over
+// the default. The table in settings.go is the only list of settings: all three ways lead through it, so they accept the same
+// values and refuse them in the same words.
+//
+// Load is strict. What it does not know it refuses, since a mistyped setting that is silently ignored is a security fault that
+// nobody sees. It reports all faults at once, each with its place and its fix. What a later version brings is refused by name
+// until then.
+//
+// Clients and users can be declared in the file. Their fields belong to the packages clients and users; here they are names
+// and values with their lines, so that whoever applies the rules can say where a fault stands.
+package configs
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is everything that can be configured. signet.yaml, beside this file, explains each setting.
+type Config struct {
+	Issuer              string // byte for byte as given
+	Listen              string // host:port
+	Data                string // folder
+	Storage             string // StorageBolt
+	MasterKeyFile       string // "": master.key in Data
+	Registration        string // RegistrationOff
+	TLSCert, TLSKey     string // PEM files; both or none
+	TrustedProxy        []netip.Prefix
+	RateLimit           bool
+	AllowInsecureIssuer bool
+
+	Lifetimes    Lifetimes
+	Keys         Keys
+	AccessTokens AccessTokens
+	Audit        Audit
+	Log          Log
+
+	Clients []Declared // Name is the client's id
+	Users   []Declared // Name is the username
+}
+
+// Values of Storage and Registration.
+const (
+	StorageBolt     = "bolt"
+	RegistrationOff = "off"
+)
+
+// Lifetimes says how long what was issued is good.
+type Lifetimes struct {
+	AccessToken        time.Duration
+	IDToken            time.Duration
+	Code               time.Duration
+	RefreshIdle        time.Duration // a family unused for so long ends
+	RefreshAbsolute    time.Duration // a family ends however much it is used
+	RefreshReuseWindow time.Duration // how long the previous refresh token gives the same successor
+	SessionIdle        time.Duration
+	SessionAbsolute    time.Duration
+}
+
+// Keys configures the ring.
+type Keys struct {
+	Algorithms  []string // JWS; each has a key of its own
+	RotateEvery time.Duration
+	Announce    time.Duration // how long a key is published before it signs
+}
+
+// AccessTokens configures the access tokens of the default resource, whose audience is the issuer.
+type AccessTokens struct {
+	Algorithm string
+	Typ       string   // at+jwt or JWT
+	Claims    []string // groups, roles
+}
+
+// Audit configures the audit log.
+type Audit struct {
+	Retention time.Duration
+}
+
+// Log configures what the server writes to standard error.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // json, text
+}
+
+// Declared is a client or a user as the file declares it: names and values, to which others apply the rules.
+type Declared struct {
+	Name   string
+	Place  Place
+	Fields []Field // without the one that is Name; in the order of the file
+}
+
+// Field is one line of a declaration.
+type Field struct {
+	Name   string
+	Values []string // one, unless the file has a list
+	Place  Place
+}
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	const day = 24 * time.Hour
+	return Config{
+		Issuer:       "http://localhost:8080",
+		Listen:       "localhost:8080",
+		Data:         "signet-data",
+		Storage:      StorageBolt,
+		Registration: RegistrationOff,
+		RateLimit:    true,
+		Lifetimes: Lifetimes{
+			AccessToken:        10 * time.Minute,
+			IDToken:            10 * time.Minute,
+			Code:               time.Minute,
+			RefreshIdle:        30 * day,
+			RefreshAbsolute:    90 * day,
+			RefreshReuseWindow: 10 * time.Second,
+			SessionIdle:        day,
+			SessionAbsolute:    14 * day,
+		},
+		Keys: Keys{
+			Algorithms:  []string{"RS256", "ES256", "EdDSA", "PS256"},
+			RotateEvery: 30 * day,
+			Announce:    day,
+		},
+		AccessTokens: AccessTokens{Algorithm: "ES256", Typ: "at+jwt"},
+		Audit:        Audit{Retention: 90 * day},
+		Log:          Log{Level: "info", Format: "json"},
+	}
+}

@@ -1,0 +1,362 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Sources is what Load reads, the strongest last.
+type Sources struct {
+	File  string              // path; "": no file
+	Env   []string            // NAME=value, as os.Environ returns it; others' variables are skipped, a variable without a value counts as absent
+	Flags map[string][]string // by the setting's name
+}
+
+// fileLimit is far beyond any configuration, and well within memory.
+const fileLimit = 16 << 20
+
+// Load reads the configuration. Its error is Faults: all that is wrong, in the order of the file. The Config beside it is what
+// could be read, so that the caller can add what is wrong with the declarations.
+func Load(s Sources) (Config, error) {
+	if s.File == "" {
+		return parse("", nil, s.Env, s.Flags)
+	}
+	content, err := readFile(s.File)
+	if err != nil {
+		return Default(), Faults{{Place: Place{File: s.File}, Problem: err.Error(), Fix: "name a readable file with --config"}}
+	}
+	return parse(s.File, content, s.Env, s.Flags)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
+	if err != nil {
+		return nil, reason(err)
+	}
+	if len(content) > fileLimit {
+		return nil, errors.New("the file is larger than 16 MiB")
+	}
+	return content, nil
+}
+
+// reason leaves out the path, which stands in front of every fault.
+func reason(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+func parse(file string, content []byte, env []string, flags map[string][]string) (Config, error) {
+	c := Default()
+	l := &loader{file: file, config: &c, settings: table(&c), places: map[string]Place{}, bad: map[string]bool{}}
+	l.readFile(content)
+	l.readEnv(env)
+	l.readFlags(flags)
+	l.set()
+	l.check()
+	if len(l.faults) == 0 {
+		return c, nil
+	}
+	l.faults.Sort()
+	return c, l.faults
+}
+
+// loader gathers values from all sources before it sets any, so that a bad value that is overridden does no harm and is not
+// even looked at twice.
+type loader struct {
+	file     string
+	config   *Config
+	settings []setting
+	values   map[string][]string
+	places   map[string]Place
+	bad      map[string]bool // settings with a fault
+	faults   Faults
+}
+
+func (l *loader) fault(p Place, key, problem, fix string) {
+	l.faults = append(l.faults, Fault{p, key, problem, fix})
+}
+
+func (l *loader) take(name string, values []string, p Place) {
+	if l.values == nil {
+		l.values = map[string][]string{}
+	}
+	l.values[name], l.places[name] = values, p
+}
+
+func (l *loader) set() {
+	for _, s := range l.settings {
+		values, ok := l.values[s.name]
+		if !ok {
+			continue
+		}
+		if err := s.into(values); err != nil {
+			l.bad[s.name] = true
+			problem, fix, _ := strings.Cut(err.Error(), "; ")
+			l.fault(l.places[s.name], s.name, problem, fix)
+		}
+	}
+}
+
+func (l *loader) readEnv(env []string) {
+	names := map[string]string{}
+	for _, s := range l.settings {
+		names[Env(s.name)] = s.name
+	}
+	for _, e := range env {
+		variable, value, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(variable, "SIGNET_") || value == "" || variable == "SIGNET_CONFIG" {
+			continue
+		}
+		name, ok := names[variable]
+		if !ok {
+			l.fault(Place{Name: variable}, "", "no such setting", didYouMeanEnv(variable, names))
+			continue
+		}
+		l.take(name, l.split(name, []string{value}), Place{Name: variable})
+	}
+}
+
+func didYouMeanEnv(variable string, names map[string]string) string {
+	var known []string
+	for v := range names {
+		known = append(known, strings.ToLower(v))
+	}
+	slices.Sort(known)
+	if near := Nearest(variable, known); near != "" {
+		return "did you mean " + strings.ToUpper(near) + "?"
+	}
+	return "unset it; variables that begin with SIGNET_ are ours"
+}
+
+func (l *loader) readFlags(flags map[string][]string) {
+	for name, values := range flags {
+		l.take(name, l.split(name, values), Place{Name: "--" + strings.ReplaceAll(name, "_", "-")})
+	}
+}
+
+// split separates the list that the environment and flags write with commas.
+func (l *loader) split(name string, values []string) []string {
+	i := slices.IndexFunc(l.settings, func(s setting) bool { return s.name == name })
+	if i < 0 || !l.settings[i].list {
+		return values
+	}
+	var list []string
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			list = append(list, strings.TrimSpace(part))
+		}
+	}
+	return list
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
+
+func (l *loader) readFile(content []byte) {
+	dec := yaml.NewDecoder(bytes.NewReader(content))
+	var doc yaml.Node
+	err := dec.Decode(&doc)
+	if errors.Is(err, io.EOF) {
+		return
+	}
+	if err != nil {
+		p, problem := Place{File: l.file}, strings.TrimPrefix(err.Error(), "yaml: ")
+		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+			p.Line, _ = strconv.Atoi(m[1])
+			problem = m[2]
+		}
+		l.fault(p, "", problem, "this is not YAML; look at the indentation and the colons on this line and the one before")
+		return
+	}
+	root := doc.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return // nothing but comments
+	}
+	if root.Kind != yaml.MappingNode {
+		l.fault(l.at(root), "", "not a list of settings", "write one setting a line, like issuer: https://id.example.com")
+		return
+	}
+	var more yaml.Node
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		l.fault(Place{File: l.file}, "", "a second document follows the first", "remove what comes after the line ---")
+	}
+	l.section("", root)
+}
+
+func (l *loader) at(n *yaml.Node) Place { return Place{File: l.file, Line: n.Line} }
+
+// The keys of the file that are lists of declarations.
+const (
+	clientsKey   = "clients"
+	usersKey     = "users"
+	resourcesKey = "resources"
+)
+
+// section reads a mapping whose settings begin with prefix: "" or "lifetimes.".
+func (l *loader) section(prefix string, n *yaml.Node) {
+	for key, value := range l.pairs(strings.TrimSuffix(prefix, "."), n) {
+		name := prefix + key.Value
+		switch {
+		case prefix == "" && name == clientsKey:
+			l.config.Clients = l.declarations(name, "id", value)
+		case prefix == "" && name == usersKey:
+			l.config.Users = l.declarations(name, "username", value)
+		case prefix == "" && name == resourcesKey:
+			l.fault(l.at(key), name, "resources of their own come later", "leave it out until then")
+		case l.isSection(name):
+			if value.Kind != yaml.MappingNode {
+				l.fault(l.at(key), name, "a section without settings", "indent its settings below it, or leave it out")
+				continue
+			}
+			l.section(name+".", value)
+		case slices.ContainsFunc(l.settings, func(s setting) bool { return s.name == name }):
+			if values, ok := l.scalars(name, key, value); ok {
+				l.take(name, values, l.at(key))
+			}
+		default:
+			l.fault(l.at(key), name, "no such setting", didYouMean(key.Value, l.siblings(prefix)))
+		}
+	}
+}
+
+func (l *loader) isSection(name string) bool {
+	return slices.ContainsFunc(l.settings, func(s setting) bool { return strings.HasPrefix(s.name, name+".") })
+}
+
+// siblings are the keys that a section knows.
+func (l *loader) siblings(prefix string) []string {
+	var keys []string
+	for _, s := range l.settings {
+		if rest, ok := strings.CutPrefix(s.name, prefix); ok {
+			first, _, _ := strings.Cut(rest, ".")
+			if !slices.Contains(keys, first) {
+				keys = append(keys, first)
+			}
+		}
+	}
+	if prefix == "" {
+		keys = append(keys, clientsKey, usersKey)
+	}
+	return keys
+}
+
+// pairs walks a mapping's keys and values, and refuses what is not plain YAML, and keys that come twice: the library leaves
+// both to whoever reads nodes.
+func (l *loader) pairs(section string, n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
+	return func(yield func(key, value *yaml.Node) bool) {
+		seen := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := n.Content[i], n.Content[i+1]
+			first, twice := seen[key.Value]
+			switch {
+			case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
+				l.fault(l.at(key), section, "not a plain key", "write name: value")
+				continue
+			case twice:
+				l.fault(l.at(key), key.Value, fmt.Sprintf("said before, on line %d", first), "keep one of the two")
+				continue
+			}
+			seen[key.Value] = key.Line
+			if !yield(key, value) {
+				return
+			}
+		}
+	}
+}
+
+// scalars are the values of a plain value or of a list of plain values.
+func (l *loader) scalars(name string, key, n *yaml.Node) ([]string, bool) {
+	list := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		list = n.Content
+	}
+	values := []string{}
+	for _, v := range list {
+		switch {
+		case v.Kind != yaml.ScalarNode:
+			l.fault(l.at(v), name, "not a plain value", "write a value, or a list of values")
+			return nil, false
+		case v.Tag == "!!null":
+			l.fault(l.at(key), name, "has no value", "write one, or leave the line out")
+			return nil, false
+		}
+		values = append(values, v.Value)
+	}
+	if n.Kind == yaml.SequenceNode && l.isSingle(name) {
+		l.fault(l.at(n), name, "takes one value, not a list", "write the value without brackets or dash")
+		return nil, false
+	}
+	return values, true
+}
+
+func (l *loader) isSingle(name string) bool {
+	i := slices.IndexFunc(l.settings, func(s setting) bool { return s.name == name })
+	return i >= 0 && !l.settings[i].list
+}
+
+// declarations reads a list of clients or users, each named by its field nameKey.
+func (l *loader) declarations(list, nameKey string, n *yaml.Node) []Declared {
+	if n.Kind != yaml.SequenceNode {
+		l.fault(l.at(n), list, "not a list", "begin each entry with a dash, as in \"- "+nameKey+": …\"")
+		return nil
+	}
+	var all []Declared
+	lines := map[string]int{}
+	for _, entry := range n.Content {
+		d, ok := l.declared(list, nameKey, entry)
+		if !ok {
+			continue
+		}
+		if first, twice := lines[d.Name]; twice {
+			l.fault(d.Place, list, fmt.Sprintf("%s is declared already, on line %d", d.Name, first), "remove one of the two")
+			continue
+		}
+		lines[d.Name] = d.Place.Line
+		all = append(all, d)
+	}
+	return all
+}
+
+func (l *loader) declared(list, nameKey string, n *yaml.Node) (Declared, bool) {
+	d := Declared{Place: l.at(n)}
+	if n.Kind != yaml.MappingNode {
+		l.fault(l.at(n), list, "an entry without fields", "begin it with "+nameKey+": and indent its other fields below")
+		return d, false
+	}
+	for key, value := range l.pairs(list, n) {
+		values, ok := l.scalars(list+"."+key.Value, key, value)
+		if !ok {
+			continue
+		}
+		if key.Value != nameKey {
+			d.Fields = append(d.Fields, Field{key.Value, values, l.at(key)})
+			continue
+		}
+		if value.Kind != yaml.ScalarNode || values[0] == "" {
+			l.fault(l.at(key), list+"."+nameKey, "takes one name", "write it after the colon")
+			return d, false
+		}
+		d.Name, d.Place = values[0], l.at(key)
+	}
+	if d.Name == "" {
+		l.fault(l.at(n), list, "an entry without "+nameKey, "give it one: it is how the entry is found again")
+		return d, false
+	}
+	return d, true
+}

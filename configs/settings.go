@@ -1,0 +1,281 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// setting is one row of the table: a name, and how its values get into a Config. A problem that into returns completes the
+// sentence "NAME: …", and says how to mend it after a semicolon.
+type setting struct {
+	name string // as in the file, with dots for sections
+	arg  string // what the flag's value is called; "": serve has no flag for it
+	help string // of the flag
+	list bool   // the file may have a list
+	into func(values []string) error
+}
+
+// table returns all settings, tied to c.
+func table(c *Config) []setting {
+	const day = 24 * time.Hour
+	return []setting{
+		{name: "issuer", arg: "URL", help: "base URL; every token carries it, byte for byte", into: text(&c.Issuer)},
+		{name: "listen", arg: "HOST:PORT", help: "address to listen on", into: text(&c.Listen)},
+		{name: "data", arg: "DIR", help: "folder of the store, the socket and the master key", into: text(&c.Data)},
+		{name: "storage", arg: "bolt", help: "where to keep everything", into: storage(&c.Storage)},
+		{name: "master_key_file", arg: "FILE", help: "key that seals the stored keys (default master.key in the data folder)",
+			into: text(&c.MasterKeyFile)},
+		{name: "registration", arg: "off", help: "whether clients may register themselves", into: registration(&c.Registration)},
+		{name: "tls_cert", arg: "FILE", help: "certificate chain, PEM", into: text(&c.TLSCert)},
+		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
+		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},
+		{name: "rate_limit", arg: "on|off", help: "limit requests per address", into: boolean(&c.RateLimit)},
+		{name: "outgoing_allow", into: later("comes with the features that fetch from clients")},
+		{name: "outgoing_ca", into: later("comes with the features that fetch from clients")},
+		{name: "allow_insecure_issuer", into: boolean(&c.AllowInsecureIssuer)},
+
+		{name: "lifetimes.access_token", into: duration(&c.Lifetimes.AccessToken, time.Second, day, "a revoked one is good until then where nobody asks us")},
+		{name: "lifetimes.id_token", into: duration(&c.Lifetimes.IDToken, time.Second, day, "it says who signed in just now")},
+		{name: "lifetimes.code", into: duration(&c.Lifetimes.Code, time.Second, 10*time.Minute, "RFC 6749 section 4.1.2")},
+		{name: "lifetimes.refresh_idle", into: duration(&c.Lifetimes.RefreshIdle, time.Minute, 3650*day, "")},
+		{name: "lifetimes.refresh_absolute", into: duration(&c.Lifetimes.RefreshAbsolute, time.Minute, 3650*day, "")},
+		{name: "lifetimes.refresh_reuse_window", into: duration(&c.Lifetimes.RefreshReuseWindow, 0, time.Minute, "a stolen refresh token works within it")},
+		{name: "lifetimes.session_idle", into: duration(&c.Lifetimes.SessionIdle, time.Minute, 3650*day, "")},
+		{name: "lifetimes.session_absolute", into: duration(&c.Lifetimes.SessionAbsolute, time.Minute, 3650*day, "")},
+
+		{name: "keys.algorithms", list: true, into: someOf(&c.Keys.Algorithms, algorithms...)},
+		{name: "keys.rotate_every", into: duration(&c.Keys.RotateEvery, time.Hour, 3650*day, "")},
+		{name: "keys.announce", into: duration(&c.Keys.Announce, 15*time.Minute, 365*day, "")},
+
+		{name: "access_tokens.algorithm", into: oneOf(&c.AccessTokens.Algorithm, algorithms...)},
+		{name: "access_tokens.typ", into: oneOf(&c.AccessTokens.Typ, "at+jwt", "JWT")},
+		{name: "access_tokens.claims", list: true, into: someOf(&c.AccessTokens.Claims, "groups", "roles")},
+
+		{name: "audit.retention", into: duration(&c.Audit.Retention, day, 36500*day, "")},
+
+		{name: "log.level", into: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
+		{name: "log.format", into: oneOf(&c.Log.Format, "json", "text")},
+	}
+}
+
+// algorithms are the JWS algorithms that we sign with (RFC 7518 section 3.1, RFC 8037).
+var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+// Flag is a setting that serve takes as a flag.
+type Flag struct {
+	Name    string // trusted-proxy
+	Setting string // trusted_proxy
+	Arg     string // what the value is called in the help
+	Help    string
+	Default string
+}
+
+// Flags returns the flags of serve.
+func Flags() []Flag {
+	d := Default()
+	defaults := map[string]string{"issuer": d.Issuer, "listen": d.Listen, "data": d.Data, "storage": d.Storage,
+		"registration": d.Registration, "rate_limit": "on"}
+	var flags []Flag
+	for _, s := range table(&d) {
+		if s.arg != "" {
+			flags = append(flags, Flag{strings.ReplaceAll(s.name, "_", "-"), s.name, s.arg, s.help, defaults[s.name]})
+		}
+	}
+	return flags
+}
+
+// Env is the environment variable of a setting.
+func Env(name string) string {
+	return "SIGNET_" + strings.ToUpper(strings.ReplaceAll(name, ".", "_"))
+}
+
+// single gives f the one value of a setting that is no list.
+func single(f func(string) error) func([]string) error {
+	return func(values []string) error {
+		if len(values) != 1 {
+			return errors.New("takes one value; write one")
+		}
+		return f(values[0])
+	}
+}
+
+func text(p *string) func([]string) error {
+	return single(func(v string) error {
+		*p = v
+		return nil
+	})
+}
+
+func boolean(p *bool) func([]string) error {
+	return single(func(v string) error {
+		switch v {
+		case "true", "on":
+			*p = true
+		case "false", "off":
+			*p = false
+		default:
+			return fmt.Errorf("%q is neither on nor off; write on or off", v)
+		}
+		return nil
+	})
+}
+
+func oneOf(p *string, known ...string) func([]string) error {
+	return single(func(v string) error {
+		if !slices.Contains(known, v) {
+			return fmt.Errorf("%q is not known; %s", v, didYouMean(v, known))
+		}
+		*p = v
+		return nil
+	})
+}
+
+func someOf(p *[]string, known ...string) func([]string) error {
+	return func(values []string) error {
+		var list []string
+		for _, v := range values {
+			if !slices.Contains(known, v) {
+				return fmt.Errorf("%q is not known; %s", v, didYouMean(v, known))
+			}
+			if slices.Contains(list, v) {
+				return fmt.Errorf("%s is there twice; remove one", v)
+			}
+			list = append(list, v)
+		}
+		*p = list
+		return nil
+	}
+}
+
+func prefixes(p *[]netip.Prefix) func([]string) error {
+	return func(values []string) error {
+		var list []netip.Prefix
+		for _, v := range values {
+			prefix, err := ParsePrefix(v)
+			if err != nil {
+				return err
+			}
+			list = append(list, prefix)
+		}
+		*p = list
+		return nil
+	}
+}
+
+// ParsePrefix reads a range of addresses, or one address.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return prefix, fmt.Errorf("%q is no address and no range; write 10.0.0.0/8 or 192.0.2.7", s)
+	case prefix != prefix.Masked():
+		return prefix, fmt.Errorf("%s has bits beyond its length; write %s", s, prefix.Masked())
+	case prefix.Bits() == 0:
+		return prefix, fmt.Errorf("%s is everybody, and then any address can be claimed; write the proxy's own range", s)
+	}
+	return prefix, nil
+}
+
+func duration(p *time.Duration, least, most time.Duration, why string) func([]string) error {
+	if why != "" {
+		why = " (" + why + ")"
+	}
+	return single(func(v string) error {
+		d, err := ParseDuration(v)
+		switch {
+		case err != nil:
+			return err
+		case d < least:
+			return fmt.Errorf("%s is too short; write %s or more", v, FormatDuration(least))
+		case d > most:
+			return fmt.Errorf("%s is too long%s; write %s or less", v, why, FormatDuration(most))
+		}
+		*p = d
+		return nil
+	})
+}
+
+var days = regexp.MustCompile(`^(\d{1,6})d(.*)$`)
+
+// ParseDuration reads a duration as Go writes it, with days ("d") in front where there are any: 10m, 1h30m, 90d, 1d12h. Never
+// negative.
+func ParseDuration(s string) (time.Duration, error) {
+	bad := fmt.Errorf("%q is no duration; write it like 10s, 5m, 12h or 30d", s)
+	var sum time.Duration
+	rest := s
+	if m := days.FindStringSubmatch(s); m != nil {
+		n, err := strconv.Atoi(m[1])
+		if err != nil || n > 100*365 {
+			return 0, bad
+		}
+		sum, rest = time.Duration(n)*24*time.Hour, m[2]
+		if rest == "" {
+			return sum, nil
+		}
+	}
+	if rest != "" && strings.Trim(rest, "0123456789") == "" && rest != "0" {
+		return 0, fmt.Errorf("%q has no unit; write %ss if seconds are meant", s, s)
+	}
+	d, err := time.ParseDuration(rest)
+	if err != nil || d < 0 || strings.ContainsAny(rest, "+-") || d > 100*365*24*time.Hour {
+		return 0, bad
+	}
+	return sum + d, nil
+}
+
+// FormatDuration writes what ParseDuration reads, as a person would.
+func FormatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func storage(p *string) func([]string) error {
+	return single(func(v string) error {
+		switch {
+		case v == StorageBolt:
+			*p = v
+			return nil
+		case strings.HasPrefix(v, "postgres://"), strings.HasPrefix(v, "postgresql://"):
+			return errors.New("PostgreSQL comes later; write bolt until then") // never the URL: it may hold a password
+		}
+		return errors.New("only bolt is known; write bolt")
+	})
+}
+
+func registration(p *string) func([]string) error {
+	return single(func(v string) error {
+		switch v {
+		case RegistrationOff:
+			*p = v
+			return nil
+		case "token", "open":
+			return errors.New("clients that register themselves come later; write off until then, and add clients with signet client add")
+		}
+		return fmt.Errorf("%q is not known; write off", v)
+	})
+}
+
+// later refuses a setting that exists in the design and not yet in the code: accepted and ignored, it would be a false promise.
+func later(what string) func([]string) error {
+	return func([]string) error { return errors.New(what + "; leave it out until then") }
+}
