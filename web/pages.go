@@ -33,6 +33,9 @@ func (a App) Display() string {
 	return "the app"
 }
 
+// Known reports whether there is anything to call the app.
+func (a App) Known() bool { return a.Name != "" || a.Host != "" }
+
 // SignIn asks for user name and password: fields "username" and "password".
 type SignIn struct {
 	Action  string // where the form is posted
