@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Place is where a value came from, for people: a line of the file, a variable or a flag. The zero Place is the default.
@@ -46,7 +47,15 @@ func (f Fault) Error() string {
 	if f.Fix != "" {
 		b.WriteString("; " + f.Fix)
 	}
-	return b.String()
+	return strings.Map(printable, b.String())
+}
+
+// printable keeps what stands in a file from steering the terminal that the fault is printed on.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 // Faults is the error of Load: all of them.

@@ -36,7 +36,7 @@ func table(c *Config) []setting {
 		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
 		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},
 		{name: "rate_limit", arg: "on|off", help: "limit requests per address", into: boolean(&c.RateLimit)},
-		{name: "outgoing_allow", into: later("comes with the features that fetch from clients")},
+		{name: "outgoing_allow", list: true, into: later("comes with the features that fetch from clients")},
 		{name: "outgoing_ca", into: later("comes with the features that fetch from clients")},
 		{name: "allow_insecure_issuer", into: boolean(&c.AllowInsecureIssuer)},
 

@@ -1,0 +1,263 @@
+package configs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func parseFile(content string) (Config, error) {
+	return parse("signet.yaml", []byte(content), nil, nil)
+}
+
+var comparable = cmp.Options{cmpopts.EquateComparable(Place{}), cmpopts.EquateEmpty(), cmp.Comparer(func(a, b time.Duration) bool { return a == b })}
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("signet.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("as it stands it is the default", func(t *testing.T) {
+		t.Parallel()
+		c, err := Load(Sources{File: "signet.yaml"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(Default(), c, comparable); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("every setting stands in it", func(t *testing.T) {
+		t.Parallel()
+		var c Config
+		for _, s := range table(&c) {
+			if strings.HasPrefix(s.name, "outgoing_") { // not yet
+				continue
+			}
+			_, last, nested := strings.Cut(s.name, ".")
+			if !nested {
+				last = s.name
+			}
+			if !regexp.MustCompile(`(?m)^\s*#?` + last + `:`).Match(content) {
+				t.Errorf("%s is missing", s.name)
+			}
+		}
+	})
+	t.Run("what is commented out is right as well", func(t *testing.T) {
+		t.Parallel()
+		live := regexp.MustCompile(`(?m)^#(\S| {2,4}\S)`).ReplaceAllString(string(content), "$1")
+		live = strings.Replace(live, "issuer: http://localhost:8080", "issuer: https://id.example.com", 1)
+		c, err := parseFile(live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Clients) != 2 || len(c.Users) != 1 || len(c.TrustedProxy) != 2 || c.TLSCert == "" || c.MasterKeyFile == "" {
+			t.Errorf("not all of it was read: %+v", c)
+		}
+	})
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Parallel()
+	file := []byte("listen: localhost:1\ndata: file\nissuer: http://localhost:1\nlifetimes: {code: 10s}\n")
+	env := []string{"SIGNET_LISTEN=localhost:2", "SIGNET_DATA=env", "SIGNET_LIFETIMES_ACCESS_TOKEN=1d", "SIGNET_ISSUER=",
+		"SIGNET_TRUSTED_PROXY=10.0.0.0/8, ::1", "SIGNET_CONFIG=x", "HOME=/"}
+	flags := map[string][]string{"listen": {"localhost:3"}}
+	c, err := parse("f", file, env, flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{c.Listen, c.Data, c.Issuer, c.Lifetimes.AccessToken, c.Lifetimes.Code, len(c.TrustedProxy), c.TrustedProxy[1].String(), c.Storage}
+	want := []any{"localhost:3", "env", "http://localhost:1", 24 * time.Hour, 10 * time.Second, 2, "::1/128", "bolt"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if _, err := parse("f", []byte("listen: nonsense"), nil, flags); err != nil {
+		t.Errorf("an overridden value is not judged: %v", err)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ file, want string }{
+		"unknown key": {"isuer: http://localhost:8080", "signet.yaml:1: isuer: no such setting; did you mean issuer?"},
+		"unknown key in a section": {"lifetimes:\n  acess_token: 5m",
+			"signet.yaml:2: lifetimes.acess_token: no such setting; did you mean access_token?"},
+		"unknown key, nothing near": {"log:\n  zzzzzz: 1", "signet.yaml:2: log.zzzzzz: no such setting; known here: level, format"},
+		"twice":                     {"data: a\ndata: b", "signet.yaml:2: data: said before, on line 1; keep one of the two"},
+		"no value":                  {"data:", "signet.yaml:1: data: has no value; write one, or leave the line out"},
+		"list for one value":        {"data: [a, b]", "signet.yaml:1: data: takes one value, not a list; write the value without brackets or dash"},
+		"mapping for a value":       {"data: {a: b}", "signet.yaml:1: data: not a plain value; write a value, or a list of values"},
+		"section without settings":  {"log: info", "signet.yaml:1: log: a section without settings; indent its settings below it, or leave it out"},
+		"no mapping":                {"- a", "signet.yaml:1: not a list of settings; write one setting a line, like issuer: https://id.example.com"},
+		"two documents":             {"data: a\n---\ndata: b", "signet.yaml: a second document follows the first; remove what comes after the line ---"},
+		"alias":                     {"data: &a x\nlisten: *a", "signet.yaml:2: listen: not a plain value; write a value, or a list of values"},
+		"no YAML": {"data: a\n\tlisten: b", "signet.yaml:2: found a tab character that violates indentation; " +
+			"this is not YAML; look at the indentation and the colons on this line and the one before"},
+		"duration without unit": {"lifetimes: {code: 60}", `signet.yaml:1: lifetimes.code: "60" has no unit; write 60s if seconds are meant`},
+		"RFC 6749 4.1.2: code at most ten minutes": {"lifetimes: {code: 11m}",
+			"signet.yaml:1: lifetimes.code: 11m is too long (RFC 6749 section 4.1.2); write 10m or less"},
+		"negative":           {"lifetimes: {code: -1m}", `signet.yaml:1: lifetimes.code: "-1m" is no duration; write it like 10s, 5m, 12h or 30d`},
+		"idle over absolute": {"lifetimes:\n  session_idle: 20d", "signet.yaml:2: lifetimes.session_idle: lifetimes.session_idle (20d) is longer than lifetimes.session_absolute (14d); make it shorter, or the other longer"},
+		"absolute under idle": {"lifetimes:\n  session_absolute: 1h",
+			"signet.yaml:2: lifetimes.session_absolute: lifetimes.session_idle (1d) is longer than lifetimes.session_absolute (1h); make it shorter, or the other longer"},
+		"PostgreSQL comes later, its password is not repeated": {"storage: postgres://u:secret@h/d", "signet.yaml:1: storage: PostgreSQL comes later; write bolt until then"},
+		"registration comes later":                             {"registration: open", "signet.yaml:1: registration: clients that register themselves come later; write off until then, and add clients with signet client add"},
+		"outgoing comes later":                                 {"outgoing_allow: [10.0.0.0/8]", "signet.yaml:1: outgoing_allow: comes with the features that fetch from clients; leave it out until then"},
+		"resources come later":                                 {"resources: []", "signet.yaml:1: resources: resources of their own come later; leave it out until then"},
+		"Discovery 3: RS256 is required":                       {"keys: {algorithms: [ES256]}", "signet.yaml:1: keys.algorithms: RS256 is missing, and OpenID Connect Discovery 3 requires it; add RS256"},
+		"algorithm without key":                                {"access_tokens: {algorithm: ES384}", "signet.yaml:1: access_tokens.algorithm: ES384 has no key; add it to keys.algorithms, or choose one of those"},
+		"algorithm none":                                       {"keys: {algorithms: [RS256, none]}", `signet.yaml:1: keys.algorithms: "none" is not known; known here: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA`},
+		"everybody as proxy":                                   {"trusted_proxy: [0.0.0.0/0]", "signet.yaml:1: trusted_proxy: 0.0.0.0/0 is everybody, and then any address can be claimed; write the proxy's own range"},
+		"host bits":                                            {"trusted_proxy: [10.1.0.0/8]", "signet.yaml:1: trusted_proxy: 10.1.0.0/8 has bits beyond its length; write 10.0.0.0/8"},
+		"http beyond this machine":                             {"issuer: http://id.example.com", "signet.yaml:1: issuer: http beyond this machine lets anybody on the way read tokens and passwords; use https; on a closed test network, set allow_insecure_issuer: true"},
+		"https and nothing speaks TLS":                         {"issuer: https://id.example.com", "signet.yaml:1: issuer: it says https, and nothing here speaks TLS; set tls_cert and tls_key; or, where a proxy speaks TLS for us, trusted_proxy to the proxy's address"},
+		"TLS for http":                                         {"tls_cert: a\ntls_key: b", "default: issuer: it says http, and tls_cert makes us speak TLS; begin the issuer with https://, or leave tls_cert and tls_key out"},
+		"certificate without key":                              {"issuer: https://a.example\ntls_cert: a", "signet.yaml:2: tls_cert: the key is missing; set tls_key as well"},
+		"listen is no URL":                                     {"listen: http://localhost:8080", "signet.yaml:1: listen: not an address with a port; write it like localhost:8080, or :8080 for every address"},
+		"client without id":                                    {"clients:\n  - type: web", "signet.yaml:2: clients: an entry without id; give it one: it is how the entry is found again"},
+		"client twice":                                         {"clients:\n  - id: a\n  - id: a", "signet.yaml:3: clients: a is declared already, on line 2; remove one of the two"},
+		"users as a mapping":                                   {"users: {a: b}", "signet.yaml:1: users: not a list; begin each entry with a dash, as in \"- username: …\""},
+		"control characters do not reach the terminal":         {`"a\e[31m": 1`, "signet.yaml:1: a\uFFFD[31m: no such setting; known here: issuer, listen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseFile(tt.file)
+			if err == nil {
+				t.Fatalf("accepted; want %s", tt.want)
+			}
+			if got := err.Error(); got != tt.want && !(strings.HasSuffix(tt.want, "listen") && strings.HasPrefix(got, tt.want)) {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := parse("c.yaml", []byte("log:\n  level: loud\nissuer: ftp://x\nnonsense: 1\n"),
+		[]string{"SIGNET_TRUSTED_PROXIES=1.2.3.4", "SIGNET_LISTEN=x"}, map[string][]string{"rate_limit": {"maybe"}})
+	var faults Faults
+	if !errors.As(err, &faults) {
+		t.Fatal(err)
+	}
+	var places []string
+	for _, f := range faults {
+		places = append(places, f.Place.String())
+	}
+	want := []string{"c.yaml:2", "c.yaml:3", "c.yaml:4", "SIGNET_LISTEN", "SIGNET_TRUSTED_PROXIES", "--rate-limit"}
+	if diff := cmp.Diff(want, places); diff != "" {
+		t.Errorf("%s\n%v", diff, err)
+	}
+	if !strings.Contains(err.Error(), "did you mean SIGNET_TRUSTED_PROXY?") {
+		t.Error(err)
+	}
+}
+
+func TestIssuer(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"http://localhost", "http://127.0.0.1:8080", "http://[::1]:8080/a", "https://id.example.com/", "https://id.example.com/a/b",
+		"https://id.example.com:8443/a_b~c"} {
+		if problem, _ := issuerFault(good, false); problem != "" {
+			t.Errorf("%s: %s", good, problem)
+		}
+	}
+	for _, bad := range []string{"", "id.example.com", "//id.example.com", "https:///a", "https:id", "HTTPS://id.example.com", "https://ID.example.com", "https://a?", "https://a#", "https://a/?x=1",
+		"https://u@a", "https://a//b", "https://a/../b", "https://a/./b", "https://a/b//", "https://a/%62", "https://a/ü", "https://a b", "https://a:", "https://a:0", "https://a:99999",
+		"http://192.168.0.1", "http://localhost.example.com", "https://[fe80::1%25eth0]/", "https://a/\x00", "javascript:alert(1)"} {
+		if problem, fix := issuerFault(bad, false); problem == "" || fix == "" {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+	if problem, _ := issuerFault("http://id.example.com", true); problem != "" {
+		t.Errorf("allow_insecure_issuer: %s", problem)
+	}
+	c, err := parse("", nil, nil, map[string][]string{"issuer": {"http://localhost:8080/"}})
+	if err != nil || c.Issuer != "http://localhost:8080/" {
+		t.Errorf("byte for byte: %q, %v", c.Issuer, err)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]time.Duration{"0": 0, "10s": 10 * time.Second, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "1d12h": 36 * time.Hour} {
+		d, err := ParseDuration(in)
+		if err != nil || d != want {
+			t.Errorf("%s: %v, %v", in, d, err)
+		}
+		if back, err := ParseDuration(FormatDuration(d)); err != nil || back != d {
+			t.Errorf("%s is written as %s", in, FormatDuration(d))
+		}
+	}
+	for _, in := range []string{"", "d", "-1d", "1d-1h", "60", "1d60", "9999999d", "1e9h", "1w", " 1s", "1d 1h"} {
+		if d, err := ParseDuration(in); err == nil {
+			t.Errorf("%q: %v", in, d)
+		}
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none.yaml"): "no such file or directory",
+		dir:                             "is a directory",
+	} {
+		_, err := Load(Sources{File: path})
+		if err == nil || err.Error() != path+": "+want+"; name a readable file with --config" {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestFlagsAreSettings(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, f := range Flags() {
+		names = append(names, f.Name)
+		if f.Help == "" || f.Arg == "" {
+			t.Errorf("%s has no help", f.Name)
+		}
+	}
+	want := "issuer listen data storage master-key-file registration tls-cert tls-key trusted-proxy rate-limit"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// What was read must be safe to serve, and every fault must say where and what; nothing may panic.
+func FuzzLoad(f *testing.F) {
+	example, err := os.ReadFile("signet.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(example), "")
+	f.Add("clients:\n - id: a\n   redirect_uris: [x]\nusers:\n - username: b", "SIGNET_LISTEN=:1")
+	f.Add("a: &a [*a]", "SIGNET_X=")
+	f.Add("<<: {a: b}\n? [x]\n: y", "SIGNET_TRUSTED_PROXY=,,")
+	f.Add("lifetimes: {code: 1d1h}", "SIGNET_LIFETIMES_CODE=1ns")
+	f.Fuzz(func(t *testing.T, file, env string) {
+		c, err := parse("f", []byte(file), []string{env}, nil)
+		var faults Faults
+		if err != nil && !errors.As(err, &faults) {
+			t.Fatalf("not Faults: %v", err)
+		}
+		for _, f := range faults {
+			if f.Problem == "" || f.Fix == "" || strings.Contains(f.Error(), "\n") {
+				t.Errorf("not one line with problem and fix: %q", f.Error())
+			}
+		}
+		if err == nil && (c.Lifetimes.Code <= 0 || c.Lifetimes.Code > 10*time.Minute || len(c.Keys.Algorithms) == 0) {
+			t.Errorf("accepted: %+v", c)
+		}
+	})
+}
