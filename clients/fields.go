@@ -1,0 +1,59 @@
+package clients
+
+import (
+	"errors"
+	"strconv"
+
+	"signet/fields"
+	"signet/storage"
+)
+
+// Fields is what of a client can be set by name, for the commands, the configuration file and the documentation. The names are the
+// specification's where it has one.
+var Fields = fields.Table[storage.Client]{
+	fields.String("client_name", "what people see when they sign in", func(c *storage.Client) *string { return &c.Name }),
+	fields.List("redirect_uris", "where answers may be sent, compared byte for byte", func(c *storage.Client) *[]string { return &c.RedirectURIs }),
+	fields.List("post_logout_redirect_uris", "where the browser may go after a logout", func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs }),
+	fields.String("token_endpoint_auth_method", "client_secret_basic, client_secret_post or none", func(c *storage.Client) *string { return &c.TokenEndpointAuthMethod }),
+	fields.Words("grant_types", "authorization_code, refresh_token", func(c *storage.Client) *[]string { return &c.GrantTypes }),
+	fields.List("response_types", "code", func(c *storage.Client) *[]string { return &c.ResponseTypes }),
+	fields.Words("scopes", "what the client may ask for", func(c *storage.Client) *[]string { return &c.Scopes }),
+	fields.String("id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA", func(c *storage.Client) *string { return &c.IDTokenAlg }),
+	fields.String("id_token_claims", "scope: ID tokens hold the claims of the scopes; requested: only what the claims parameter asks for", func(c *storage.Client) *string { return &c.IDTokenClaims }),
+	fields.String("refresh_rotation", "rotate: each use gives a new refresh token; keep: for clients with a secret", func(c *storage.Client) *string { return &c.RefreshRotation }),
+	fields.String("pkce", "required, or optional for clients with a secret", func(c *storage.Client) *string { return &c.PKCE }),
+	fields.Bool("trusted", "true: nobody is asked for consent", func(c *storage.Client) *bool { return &c.Trusted }),
+	defaultMaxAge,
+	fields.Bool("require_auth_time", "true: ID tokens always say when the user signed in", func(c *storage.Client) *bool { return &c.RequireAuthTime }),
+	fields.String("client_uri", "the app's home page", func(c *storage.Client) *string { return &c.ClientURI }),
+	fields.String("logo_uri", "the app's logo", func(c *storage.Client) *string { return &c.LogoURI }),
+	fields.String("policy_uri", "its privacy policy", func(c *storage.Client) *string { return &c.PolicyURI }),
+	fields.String("tos_uri", "its terms of service", func(c *storage.Client) *string { return &c.TosURI }),
+	fields.List("contacts", "e-mail addresses of those who run the app", func(c *storage.Client) *[]string { return &c.Contacts }),
+}
+
+// Set sets the named field of c; see [Fields].
+func Set(c *storage.Client, field string, values []string) error { return Fields.Set(c, field, values) }
+
+var defaultMaxAge = fields.Field[storage.Client]{
+	Name: "default_max_age",
+	Help: "seconds after which people sign in again; empty for no limit",
+	Set: func(c *storage.Client, values []string) error {
+		if values[0] == "" {
+			c.DefaultMaxAge = nil
+			return nil
+		}
+		seconds, err := strconv.Atoi(values[0])
+		if err != nil {
+			return errors.New("is a whole number of seconds, or empty")
+		}
+		c.DefaultMaxAge = &seconds
+		return nil
+	},
+	Get: func(c *storage.Client) []string {
+		if c.DefaultMaxAge == nil {
+			return nil
+		}
+		return []string{strconv.Itoa(*c.DefaultMaxAge)}
+	},
+}
