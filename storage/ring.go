@@ -27,6 +27,7 @@ type SigningKey struct {
 	Seal    uint32    `json:"seal"`             // which SealKey
 	Created time.Time `json:"created"`          // published from then on
 	Active  time.Time `json:"active,omitzero"`  // when it began to sign; zero: it is the next one
+	Asked   time.Time `json:"asked,omitzero"`   // when the operator asked that the next one take over ahead of the schedule
 	Retired time.Time `json:"retired,omitzero"` // when it ceased to
 	Revoked time.Time `json:"revoked,omitzero"` // by the operator; neither published nor accepted from then on
 }

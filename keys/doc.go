@@ -1,0 +1,38 @@
+// Package keys holds all key material: it makes, seals, rotates and publishes the signing keys, signs and verifies tokens with
+// them, and makes the MACs of refresh tokens.
+//
+// # The ring
+//
+// Everything is one row of the store, [storage.Ring]. A change is a compare-and-swap of the whole row: read it, decide, save it
+// from the revision that was read; on [storage.ErrConflict] read and decide again. So a rotation happens once, however many
+// servers share the store. The decisions are pure functions of the row and the clock (plan.go); a key to be made is a row without a kid
+// until fill (make.go) has made it.
+//
+// # The states of a signing key
+//
+// A state is not stored. It follows from the key's times, the clock and the lifetimes of what keys sign (state.go):
+//
+//	next      published, does not sign yet
+//	active    published, signs
+//	retired   published until the last token that it signed has expired; its private part is deleted
+//	kept      not published, but accepted: it verifies ID token hints until the longest session has ended
+//	gone      removed from the ring by the next tick
+//	revoked   neither published nor accepted
+//
+// Each algorithm has keys of its own and always a next, announced [Options.Announce] before it signs, since gateways cache a
+// JWKS for hours. Only where there was no key at all (first start, an algorithm turned on later) does one sign at once.
+//
+// Servers reload the ring each minute. What must be known everywhere before it is used waits for that: a MAC key makes tokens
+// five minutes after it was made, and a retired key stays published two minutes longer than its tokens live.
+//
+// # The snapshot
+//
+// Requests never touch the store and parse no key. Sign, Verify, JWKS and MAC read one immutable snapshot behind an atomic pointer, made
+// anew when the ring or a state changed: signers with their headers encoded, public keys by kid, the JWKS as bytes with an ETag.
+//
+// # Sealing
+//
+// Private parts are sealed with AES-256-GCM under a seal key of the ring, which in turn is wrapped by the [Master] key, which is in a
+// file of its own and never in the store. So the master key can be changed without touching what is sealed, and a copy of the
+// store alone signs nothing.
+package keys

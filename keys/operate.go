@@ -1,0 +1,166 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"signet/storage"
+)
+
+// Info is one signing key as the operator sees it.
+type Info struct {
+	KID     string    `json:"kid"`
+	Alg     string    `json:"alg"`
+	State   State     `json:"state"`
+	Created time.Time `json:"created"`
+	Active  time.Time `json:"active,omitzero"`
+	Retired time.Time `json:"retired,omitzero"`
+	Revoked time.Time `json:"revoked,omitzero"`
+	Until   time.Time `json:"until,omitzero"` // when the state ends by itself
+}
+
+// List returns the keys of the ring, by algorithm, the active one first.
+func (k *Keys) List() []Info {
+	return k.infos(k.current.Load().ring, k.now())
+}
+
+func (k *Keys) infos(ring storage.Ring, now time.Time) []Info {
+	infos := make([]Info, 0, len(ring.Signing))
+	for _, key := range ring.Signing {
+		infos = append(infos, Info{
+			KID: key.KID, Alg: key.Alg, State: k.schedule.state(key, now),
+			Created: key.Created, Active: key.Active, Retired: key.Retired, Revoked: key.Revoked,
+			Until: k.until(ring, key, now),
+		})
+	}
+	return sortedByUse(infos, k.algs)
+}
+
+// until is when the state of key ends by itself.
+func (k *Keys) until(ring storage.Ring, key storage.SigningKey, now time.Time) time.Time {
+	d := draft{Ring: ring, schedule: k.schedule, now: now}
+	switch d.state(key, now) {
+	case Next:
+		if active := d.find(key.Alg, Active); active != nil && k.on(key.Alg) {
+			return d.due(*active, key)
+		}
+	case Active:
+		if next := d.find(key.Alg, Next); next != nil && k.on(key.Alg) {
+			return d.due(key, *next)
+		}
+		return key.Active.Add(d.rotate)
+	case Retired:
+		return d.unpublished(key.Retired)
+	case Kept:
+		return d.forgotten(key.Retired)
+	case Revoked:
+		return d.forgotten(key.Revoked)
+	}
+	return time.Time{}
+}
+
+// sameStates reports whether no key changed its state since s was made.
+func (s *snapshot) sameStates(infos []Info) bool {
+	return slices.EqualFunc(s.infos, infos, func(a, b Info) bool { return a.KID == b.KID && a.State == b.State })
+}
+
+// RotateOptions say which keys to rotate and how urgently.
+type RotateOptions struct {
+	Alg   string // "": all that are on
+	Now   bool   // the announced key signs at once, not after Announce
+	Force bool   // with Now: even if it was announced less than MaxAge ago
+}
+
+// Rotate moves the schedule up: the next key signs as soon as it has been announced for Announce, often at once. With Now it
+// signs at once; one announced less than MaxAge ago is refused with a *YoungError unless forced. Of several algorithms
+// all rotate or none. It returns the keys as they then are.
+func (k *Keys) Rotate(ctx context.Context, r RotateOptions, o storage.Change) ([]Info, error) {
+	algs := k.algs
+	if r.Alg != "" {
+		if !k.on(r.Alg) {
+			return nil, fmt.Errorf("%w: %q", ErrAlg, r.Alg)
+		}
+		algs = []string{r.Alg}
+	}
+	err := k.change(ctx, o, func(d *draft) error {
+		d.upkeep() // what is due is done first, so that every algorithm has an active and a next key
+		if r.Now {
+			return d.promoteNow(algs, r.Force)
+		}
+		d.ask(algs)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k.List(), nil
+}
+
+// Revoke takes a key out of use, for when its private part may be known to others: from its return on this server neither publishes nor
+// accepts it, the others from their next tick on. An active or next key is replaced in the same change. Unknown: storage.ErrNotFound;
+// revoking again is no error.
+func (k *Keys) Revoke(ctx context.Context, kid string, o storage.Change) error {
+	return k.change(ctx, o, func(d *draft) error {
+		i := slices.IndexFunc(d.Signing, func(s storage.SigningKey) bool { return s.KID == kid && kid != "" })
+		if i < 0 {
+			return fmt.Errorf("keys: key %q: %w", kid, storage.ErrNotFound)
+		}
+		if d.Signing[i].Revoked.IsZero() {
+			d.revoke(&d.Signing[i])
+		}
+		return nil
+	})
+}
+
+// YoungError refuses a rotation at once to a key that cached JWKSs may lack.
+type YoungError struct {
+	KID, Alg string
+	Possible time.Time // from then on it is not refused
+}
+
+func (e *YoungError) Error() string {
+	return fmt.Sprintf("the next %s key %s was published a moment ago and may be missing from cached key sets until %s; "+
+		"rotate then, or force it now", e.Alg, e.KID, e.Possible.UTC().Format(time.RFC3339))
+}
+
+// promoteNow lets the next keys of algs sign at once.
+func (d *draft) promoteNow(algs []string, force bool) error {
+	for _, alg := range algs {
+		next := d.find(alg, Next)
+		possible := next.Created.Add(MaxAge)
+		if !force && d.now.Before(possible) {
+			return &YoungError{KID: next.KID, Alg: alg, Possible: possible}
+		}
+	}
+	for _, alg := range algs {
+		d.promote(alg)
+	}
+	return nil
+}
+
+// ask remembers that the active keys of algs shall go as soon as their successors have been announced.
+func (d *draft) ask(algs []string) {
+	for _, alg := range algs {
+		if active := d.find(alg, Active); active.Asked.IsZero() {
+			active.Asked = d.now
+			d.note("%s key %s asked to retire", alg, active.KID)
+		}
+	}
+}
+
+// sortedByUse orders keys for people and for clients that take the first of their kind: by algorithm as configured, within
+// one the active first.
+func sortedByUse(infos []Info, algs []string) []Info {
+	states := []State{Active, Next, Retired, Kept, Revoked, Gone}
+	rank := func(i Info) int {
+		a := slices.Index(algs, i.Alg)
+		if a < 0 {
+			a = len(algs) + slices.Index(SupportedAlgs(), i.Alg)
+		}
+		return a*len(states) + slices.Index(states, i.State)
+	}
+	slices.SortStableFunc(infos, func(a, b Info) int { return rank(a) - rank(b) })
+	return infos
+}
