@@ -64,7 +64,7 @@ func (Consent) policy() policy   { return policy{leadsToClient: true} }
 // ScopeLine is one thing that a client asks for.
 type ScopeLine struct {
 	Name string // the scope
-	Text string // what it means, continuing "It will be able to"; the name stands alone without
+	Text string // what it means, continuing "It will be able to"; "": nothing more is known
 }
 
 // FormPost carries an authorization response to the client: OAuth 2.0 Form Post Response Mode. A script submits it; without
