@@ -1,0 +1,79 @@
+package oauth
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"signet/provider/trail"
+)
+
+// Handler lets an endpoint that answers JSON return its error; this is the one place that answers it.
+func Handler(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			WriteError(w, r, err)
+		}
+	}
+}
+
+// WriteJSON answers 200 with v. Everything that these endpoints say is for one client at one time: it is never cached
+// (RFC 6749 section 5.1).
+func WriteJSON(w http.ResponseWriter, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	noStore(w)
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // a client that left needs no answer
+	return nil
+}
+
+// WriteError answers err as RFC 6749 section 5.2 wants it, and notes it for the log.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	e := AsError(err)
+	Note(r, e)
+	body, _ := json.Marshal(struct {
+		Error       Code   `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{e.Code, e.Description})
+	noStore(w)
+	w.Header().Set("Content-Type", "application/json")
+	e.Headers(w)
+	w.WriteHeader(e.status())
+	_, _ = w.Write(body)
+}
+
+// Headers sets what e says by header.
+func (e *Error) Headers(w http.ResponseWriter) {
+	if e.Challenge != "" {
+		w.Header().Set("WWW-Authenticate", e.Challenge)
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+}
+
+// Note tells the log's line of this request that it was refused, and why.
+func Note(r *http.Request, e *Error) {
+	attrs := []slog.Attr{slog.String("error", string(e.Code))}
+	if e.Description != "" {
+		attrs = append(attrs, slog.String("reason", e.Description))
+	}
+	if e.Cause != nil {
+		attrs = append(attrs, slog.String("cause", e.Cause.Error()))
+	}
+	t := trail.Of(r.Context())
+	t.Note(attrs...)
+	if e.Code == ServerError {
+		t.Raise(slog.LevelError)
+	}
+}
+
+func noStore(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+}

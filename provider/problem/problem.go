@@ -1,0 +1,98 @@
+// Package problem answers a person with an error page: what is wrong, who can mend it, and how. The page carries the trace id
+// under which the log has the cause.
+package problem
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"signet/provider/oauth"
+	"signet/provider/trail"
+	"signet/web"
+)
+
+// Who can mend it.
+const (
+	You       = "You"
+	Developer = "The app’s developer"
+	Operator  = "This server’s operator"
+)
+
+// Problem is an error that a person is told of. No field holds anything that was sent.
+type Problem struct {
+	Status int    // HTTP status; 0 is 400
+	Title  string // a few words
+	What   string // a sentence
+	Who    string
+	How    string // a sentence
+	Client web.App
+	Cause  error // for the log alone
+
+	RetryAfter time.Duration
+}
+
+// Error is for the log.
+func (p *Problem) Error() string { return p.What }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Cause }
+
+// Handler lets an endpoint for browsers return its error; this is the one place that answers it.
+func Handler(pages *web.Pages, f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			Write(pages, w, r, err)
+		}
+	}
+}
+
+// Write answers err with a page, and notes it for the log.
+func Write(pages *web.Pages, w http.ResponseWriter, r *http.Request, err error) {
+	p := of(err)
+	logged := &oauth.Error{Code: oauth.InvalidRequest, Description: p.What, Cause: p.Cause, RetryAfter: p.RetryAfter}
+	if p.Status >= http.StatusInternalServerError {
+		logged.Code = oauth.AsError(err).Code
+	}
+	oauth.Note(r, logged)
+	logged.Headers(w)
+	pages.Write(w, p.Status, web.Error{Title: p.Title, What: p.What, Who: p.Who, How: p.How, Client: p.Client, Trace: trail.Of(r.Context()).ID})
+}
+
+// of finds the words for any error.
+func of(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		told := *p
+		if told.Status == 0 {
+			told.Status = http.StatusBadRequest
+		}
+		return &told
+	}
+	e := oauth.AsError(err)
+	switch e.Code {
+	case oauth.TemporarilyUnavailable:
+		return &Problem{Status: http.StatusServiceUnavailable, Title: "Too busy at the moment", What: "This server cannot take the request right now.",
+			Who: You, How: "Wait a moment, then try again.", Cause: err, RetryAfter: max(e.RetryAfter, time.Second)}
+	case oauth.ServerError:
+		return &Problem{Status: http.StatusInternalServerError, Title: "Something failed here", What: "This server failed while it answered.",
+			Who: Operator, How: "The log has the reason under the trace id below. Trying again may help.", Cause: err}
+	}
+	status := http.StatusBadRequest
+	if e.Status != 0 {
+		status = e.Status
+	}
+	return &Problem{Status: status, Title: "This request is invalid", What: sentence(e.Description),
+		Who: Developer, How: "The app sent a request that this server cannot answer. Its developer finds the field named above.", Cause: e.Cause}
+}
+
+// sentence makes a sentence of a description.
+func sentence(s string) string {
+	if s == "" {
+		return "The request is invalid."
+	}
+	if s[0] >= 'a' && s[0] <= 'z' && s[len(s)-1] != '.' {
+		return "The request is invalid: " + s + "."
+	}
+	return s
+}

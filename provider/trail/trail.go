@@ -1,0 +1,52 @@
+// Package trail carries what is known of the request under way: the trace id that the log, the audit log and every error page
+// share, the address that trusted proxies vouch for, and what the request's one log line will say.
+package trail
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+
+	"signet/audit"
+)
+
+// Trail belongs to one request and is used by one goroutine at a time.
+type Trail struct {
+	ID      string // 32 hex digits, the form of a W3C trace id
+	Address string // of the client or browser; "" when a trusted proxy sent nonsense
+	Level   slog.Level
+	Attrs   []slog.Attr
+}
+
+type key struct{}
+
+// New returns a trail with a fresh trace id.
+func New(address string) *Trail {
+	var id [16]byte
+	rand.Read(id[:])
+	return &Trail{ID: hex.EncodeToString(id[:]), Address: address}
+}
+
+// With returns a context that carries t.
+func With(ctx context.Context, t *Trail) context.Context { return context.WithValue(ctx, key{}, t) }
+
+// Of returns the context's trail; outside of a request an empty one.
+func Of(ctx context.Context) *Trail {
+	if t, ok := ctx.Value(key{}).(*Trail); ok {
+		return t
+	}
+	return &Trail{}
+}
+
+// Note adds to the request's log line. It must be given no secret.
+func (t *Trail) Note(attrs ...slog.Attr) { t.Attrs = append(t.Attrs, attrs...) }
+
+// Raise lifts the line's level.
+func (t *Trail) Raise(level slog.Level) { t.Level = max(t.Level, level) }
+
+// Origin is what acts record of the request.
+func (t *Trail) Origin() audit.Origin { return audit.Origin{Trace: t.ID, Address: t.Address} }
+
+// Client notes which client the request is of.
+func (t *Trail) Client(id string) { t.Note(slog.String("client", id)) }
