@@ -1,0 +1,51 @@
+// Package kept keeps a request for a moment under a one-time handle, while the browser goes from a POST to our own GET, or while a
+// person answers a question. A cross-site POST carries no SameSite=Lax cookie, so it cannot be answered where it arrives.
+package kept
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"signet/provider/oauth"
+	"signet/provider/problem"
+	"signet/storage"
+)
+
+// param holds the handle in the address.
+const param = "request"
+
+// Requests keeps and returns requests.
+type Requests struct {
+	Store storage.KeptRequests
+	Base  string // path of the issuer
+	Now   func() time.Time
+}
+
+// Keep stores the parameters for so long and returns where they can be taken: path with the handle.
+func (k Requests) Keep(r *http.Request, p oauth.Params, path string, life time.Duration) (string, error) {
+	expires := k.Now().Add(life)
+	h := storage.NewHandle(expires)
+	row := storage.KeptRequest{ID: h.ID, SecretHash: h.Hash(), Form: p.Encode(), Expires: expires}
+	if err := k.Store.KeepRequest(r.Context(), row); err != nil {
+		return "", err
+	}
+	return k.Base + path + "?" + param + "=" + url.QueryEscape(h.String()), nil
+}
+
+// Take returns the parameters that r's address names, once.
+func (k Requests) Take(r *http.Request) (oauth.Params, error) {
+	h, err := storage.ParseHandle(r.URL.Query().Get(param))
+	if err == nil {
+		var row storage.KeptRequest
+		if row, err = k.Store.TakeRequest(r.Context(), h, k.Now()); err == nil {
+			return oauth.ParseQuery(row.Form)
+		}
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return oauth.Params{}, &problem.Problem{Title: "This page is no longer valid", What: "This address was used already, or it is too old.",
+			Who: problem.You, How: "Go back to the app and begin again from there."}
+	}
+	return oauth.Params{}, err
+}
