@@ -1,0 +1,131 @@
+package issue
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"signet/storage"
+)
+
+// ErrToken says that something is not a live access token of ours. What it wraps tells the log why.
+var ErrToken = errors.New("not a live access token of this issuer")
+
+// Access is an access token that was found good.
+type Access struct {
+	AccessClaims
+	Family storage.ID
+	Series uint32
+}
+
+// ParseAccessToken checks everything that the token itself says: signature, type, issuer, time (RFC 9068 section 4). Whether
+// what it came from still lives is [Issuer.LiveAccess]. The result is shared and must not be changed.
+func (i *Issuer) ParseAccessToken(token string) (*Access, error) {
+	a, err := i.verifiedAccess(token)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrToken, err)
+	case a.Issuer != i.Issuer:
+		return nil, fmt.Errorf("%w: iss is another", ErrToken)
+	case i.Now().Unix() >= a.Expires:
+		return nil, fmt.Errorf("%w: it has expired", ErrToken)
+	}
+	return a, nil
+}
+
+// LiveAccess is ParseAccessToken, and asks the store whether the token was revoked or what it came from has ended.
+func (i *Issuer) LiveAccess(ctx context.Context, token string) (*Access, storage.FamilyState, error) {
+	a, err := i.ParseAccessToken(token)
+	if err != nil {
+		return nil, storage.FamilyState{}, err
+	}
+	state, err := i.Families.Family(ctx, a.Family)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, state, fmt.Errorf("%w: its family is gone", ErrToken)
+	case err != nil:
+		return nil, state, err
+	case state.Family.Series != a.Series:
+		return nil, state, fmt.Errorf("%w: it was revoked", ErrToken)
+	}
+	if err := state.Live(i.Now()); err != nil {
+		return nil, state, fmt.Errorf("%w: what it came from has %w", ErrToken, err)
+	}
+	return a, state, nil
+}
+
+// verified remembers which tokens had a good signature, so that a resource server that asks about one token again and again
+// costs one ECDSA verification. It is bounded, keyed by the token's hash, and forgets everything when the keys change, since a
+// key may have been revoked. It says nothing about revocation: the store is asked each time.
+type verified struct {
+	tokens *lru.Cache[[sha256.Size]byte, verifiedToken]
+}
+
+type verifiedToken struct {
+	access *Access
+	keys   string // the tag of the key set that it was verified by
+}
+
+// verifiedTokens is about 10 MiB at the most.
+const verifiedTokens = 16384
+
+func newVerified() *verified {
+	tokens, err := lru.New[[sha256.Size]byte, verifiedToken](verifiedTokens)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	return &verified{tokens: tokens}
+}
+
+func (i *Issuer) verifiedAccess(token string) (*Access, error) {
+	key := sha256.Sum256([]byte(token))
+	_, keys := i.Keys.JWKS()
+	if known, ok := i.verified.tokens.Get(key); ok && known.keys == keys {
+		return known.access, nil
+	}
+	// The type is what tells an access token from an ID token of the same keys (RFC 8725 section 3.11); with the compatibility
+	// type JWT, client_id and the form of the jti do.
+	payload, _, err := i.Keys.Verify(token, "at+jwt", "JWT")
+	if err != nil {
+		return nil, err
+	}
+	a := &Access{}
+	if err := json.Unmarshal(payload, &a.AccessClaims); err != nil {
+		return nil, errors.New("the payload is not that of an access token")
+	}
+	if a.Client == "" || strings.TrimSpace(a.Scope) != a.Scope {
+		return nil, errors.New("the payload is not that of an access token")
+	}
+	if a.Family, a.Series, err = parseJTI(a.ID); err != nil {
+		return nil, err
+	}
+	i.verified.tokens.Add(key, verifiedToken{access: a, keys: keys})
+	return a, nil
+}
+
+// Hint is what an id_token_hint says.
+type Hint struct {
+	Subject string `json:"sub"`
+	Client  string `json:"azp"`
+	Session string `json:"sid"`
+	Issuer  string `json:"iss"`
+}
+
+// ParseHint reads an ID token of ours that a client sends back as id_token_hint. It may have expired (OpenID Connect RP-Initiated
+// Logout 2, Core 3.1.2.1); the signature and the issuer count.
+func (i *Issuer) ParseHint(token string) (Hint, error) {
+	payload, _, err := i.Keys.Verify(token, "JWT")
+	if err != nil {
+		return Hint{}, err
+	}
+	var h Hint
+	if err := json.Unmarshal(payload, &h); err != nil || h.Issuer != i.Issuer || h.Session == "" || h.Client == "" {
+		return Hint{}, errors.New("not an ID token of this issuer")
+	}
+	return h, nil
+}

@@ -1,0 +1,206 @@
+// Package issue makes what is handed out: ID tokens, access tokens, refresh tokens, and the claims in them.
+//
+// An access token is a JWT that a resource server verifies alone (RFC 9068). It holds no personal data. Its jti names the family
+// that it came from, so that introspection finds what it lives by with one look and no list of tokens is kept anywhere.
+package issue
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"signet/provider/session"
+	"signet/storage"
+)
+
+// Keys is what tokens are signed and made with; [signet/keys.Keys] is one.
+type Keys interface {
+	// Sign returns a compact JWS by the active key of alg.
+	Sign(alg, typ string, claims []byte) (string, error)
+	// Verify returns the payload of a token of ours of one of these types.
+	Verify(token string, typs ...string) (payload []byte, alg string, err error)
+	// JWKS returns the published keys and the tag that changes with them.
+	JWKS() (body []byte, etag string)
+	// MAC is HMAC-SHA-256 with a key of the ring.
+	MAC(key uint32, data []byte) ([32]byte, error)
+	// MACKey is the key for new families.
+	MACKey() uint32
+}
+
+// Options is what tokens are made with.
+type Options struct {
+	Issuer    string // byte for byte what every token says
+	Keys      Keys
+	Resources storage.Resources
+	Families  storage.Families
+	IDToken   time.Duration // lifetime of an ID token
+	Now       func() time.Time
+}
+
+// Issuer makes tokens.
+type Issuer struct {
+	Options
+	verified *verified
+}
+
+// New returns the issuer of a provider.
+func New(o Options) *Issuer {
+	return &Issuer{Options: o, verified: newVerified()}
+}
+
+// Granted is one authorization of which tokens are made now, from one snapshot of the store.
+type Granted struct {
+	Client storage.Client
+	User   storage.User
+	Family storage.Family
+	Scopes []string // of the access token: all that were granted, or fewer at a refresh
+	Nonce  string
+}
+
+// Tokens is the answer of the token endpoint: RFC 6749 section 5.1, OpenID Connect Core 3.1.3.3.
+type Tokens struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"` // seconds
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	Scope        string `json:"scope"`
+}
+
+// Tokens makes all tokens that g is worth: an ID token where openid was granted, a refresh token where offline_access was.
+func (i *Issuer) Tokens(ctx context.Context, g Granted) (Tokens, error) {
+	res, err := i.Resources.Resource(ctx, storage.DefaultResource)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("the default resource: %w", err)
+	}
+	t := Tokens{TokenType: "Bearer", ExpiresIn: int64(res.Lifetime / time.Second), Scope: strings.Join(g.Scopes, " ")}
+	if t.AccessToken, err = i.accessToken(g, res); err != nil {
+		return Tokens{}, err
+	}
+	if slices.Contains(g.Family.Authorization.Scopes, "openid") {
+		if t.IDToken, err = i.idToken(g, t.AccessToken); err != nil {
+			return Tokens{}, err
+		}
+	}
+	if g.Family.Authorization.Offline {
+		if t.RefreshToken, err = i.RefreshTokenOf(g.Family); err != nil {
+			return Tokens{}, err
+		}
+	}
+	return t, nil
+}
+
+// AccessClaims is the payload of an access token: RFC 9068 section 2.2.
+type AccessClaims struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience string   `json:"aud"`
+	Client   string   `json:"client_id"`
+	Scope    string   `json:"scope"`
+	IssuedAt int64    `json:"iat"`
+	Expires  int64    `json:"exp"`
+	ID       string   `json:"jti"`
+	AuthTime int64    `json:"auth_time,omitempty"`
+	ACR      string   `json:"acr,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+	Groups   []string `json:"groups,omitempty"` // section 2.2.3.1, where the resource asks for them
+	Roles    []string `json:"roles,omitempty"`
+}
+
+func (i *Issuer) accessToken(g Granted, res storage.Resource) (string, error) {
+	now, a := i.Now(), g.Family.Authorization
+	c := AccessClaims{
+		Issuer: i.Issuer, Subject: Subject(g.Client, g.User), Audience: i.audience(res), Client: g.Client.ID,
+		Scope: strings.Join(g.Scopes, " "), IssuedAt: now.Unix(), Expires: now.Add(res.Lifetime).Unix(), ID: newJTI(g.Family),
+		AuthTime: a.AuthTime.Unix(), ACR: a.ACR, AMR: a.AMR,
+	}
+	if slices.Contains(res.Claims, "groups") {
+		c.Groups = g.User.Groups
+	}
+	if slices.Contains(res.Claims, "roles") {
+		c.Roles = g.User.Roles
+	}
+	return i.sign(res.Alg, res.Typ, c)
+}
+
+// audience: RFC 9068 section 3; without a resource indicator the default resource is meant, which is the issuer.
+func (i *Issuer) audience(res storage.Resource) string {
+	if res.ID == storage.DefaultResource {
+		return i.Issuer
+	}
+	return res.ID
+}
+
+// idClaims is the payload of an ID token: OpenID Connect Core 2 and 3.1.3.6.
+type idClaims struct {
+	Issuer          string   `json:"iss"`
+	Subject         string   `json:"sub"`
+	Audience        string   `json:"aud"`
+	Expires         int64    `json:"exp"`
+	IssuedAt        int64    `json:"iat"`
+	AuthTime        int64    `json:"auth_time"`
+	Nonce           string   `json:"nonce,omitempty"`
+	ACR             string   `json:"acr,omitempty"`
+	AMR             []string `json:"amr,omitempty"`
+	AuthorizedParty string   `json:"azp"`
+	SessionID       string   `json:"sid"`
+	AccessTokenHash string   `json:"at_hash,omitempty"`
+	UserClaims
+}
+
+func (i *Issuer) idToken(g Granted, accessToken string) (string, error) {
+	now, a := i.Now(), g.Family.Authorization
+	hash, err := oidc.ClaimHash(accessToken, jose.SignatureAlgorithm(g.Client.IDTokenAlg))
+	if err != nil {
+		return "", fmt.Errorf("at_hash: %w", err)
+	}
+	c := idClaims{
+		Issuer: i.Issuer, Subject: Subject(g.Client, g.User), Audience: g.Client.ID, Expires: now.Add(i.IDToken).Unix(), IssuedAt: now.Unix(),
+		AuthTime: a.AuthTime.Unix(), Nonce: g.Nonce, ACR: a.ACR, AMR: a.AMR, AuthorizedParty: g.Client.ID,
+		SessionID: session.SID(a.Session, g.Client.ID), AccessTokenHash: hash,
+	}
+	if g.Client.IDTokenClaims == storage.ClaimsByScope {
+		c.UserClaims = ClaimsOf(g.User, g.Scopes)
+	}
+	return i.sign(g.Client.IDTokenAlg, "JWT", c)
+}
+
+// Subject is the user's sub towards a client: OpenID Connect Core 8. All clients see the same one.
+func Subject(_ storage.Client, u storage.User) string { return u.Sub }
+
+func (i *Issuer) sign(alg, typ string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	return i.Keys.Sign(alg, typ, payload)
+}
+
+// A jti is the family, the family's series when it was issued, and 64 random bits that make it unique.
+const jtiSize = 16 + 4 + 8
+
+func newJTI(f storage.Family) string {
+	var b [jtiSize]byte
+	copy(b[:], f.ID[:])
+	binary.BigEndian.PutUint32(b[16:], f.Series)
+	rand.Read(b[20:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func parseJTI(s string) (family storage.ID, series uint32, err error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(b) != jtiSize {
+		return family, 0, fmt.Errorf("jti is not one of ours")
+	}
+	copy(family[:], b)
+	return family, binary.BigEndian.Uint32(b[16:]), nil
+}
