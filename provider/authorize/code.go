@@ -1,0 +1,133 @@
+package authorize
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"signet/clients"
+	"signet/provider/interaction"
+	"signet/provider/oauth"
+	"signet/provider/trail"
+	"signet/storage"
+)
+
+// pending is a valid request on its way to an answer.
+type pending struct {
+	request storage.Request
+	open    *interaction.Open // where the browser was asked something already
+	agreed  string            // the account for which the user has just allowed it, see [interaction.Account]
+}
+
+// proceed does what comes next: asks, refuses, or issues the code.
+func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p pending) error {
+	facts, err := e.facts(r, t, p)
+	if err != nil {
+		return err
+	}
+	step, s, err := facts.Next()
+	if p.agreed != "" && err == nil && step == interaction.Consent && p.agreed == interaction.Account(s.Session.ID) {
+		facts.Agreed = true
+		step, s, err = facts.Next()
+	}
+	switch {
+	case err != nil:
+		return e.giveUp(w, r, t, p, err)
+	case step == interaction.SignIn:
+		return e.ask(w, r, p, interaction.SignInPath)
+	case step == interaction.Consent:
+		return e.ask(w, r, p, interaction.ConsentPath)
+	}
+	return e.issue(w, r, t, p, s, facts.Agreed)
+}
+
+func (e *Endpoint) facts(r *http.Request, t target, p pending) (interaction.Facts, error) {
+	sessions, _, err := e.Sessions.Of(r)
+	if err != nil {
+		return interaction.Facts{}, err
+	}
+	f := interaction.Facts{Request: p.request, Client: t.client, Sessions: sessions, Now: e.Now()}
+	if p.open != nil {
+		f.SignedIn = p.open.Session
+	}
+	f.Remembered = func(user string) (storage.Consent, error) {
+		c, err := e.Store.Consent(r.Context(), user, t.client.ID)
+		if errors.Is(err, storage.ErrNotFound) {
+			return storage.Consent{}, nil
+		}
+		return c, err
+	}
+	return f, nil
+}
+
+// ask sends the browser to a page.
+func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, p pending, path string) error {
+	if p.open == nil {
+		open, err := e.Interactions.Begin(w, r, p.request)
+		if err != nil {
+			return err
+		}
+		p.open = &open
+	}
+	oauth.SeeOther(w, e.Interactions.URL(path, *p.open))
+	return nil
+}
+
+// giveUp takes a refusal to the client, and spends the interaction that led to it.
+func (e *Endpoint) giveUp(w http.ResponseWriter, r *http.Request, t target, p pending, refusal error) error {
+	if p.open != nil {
+		change := storage.Change{Now: e.Now(), Origin: trail.Of(r.Context()).Origin(), Detail: string(oauth.AsError(refusal).Code)}
+		if err := e.Store.EndInteraction(r.Context(), p.open.Handle, t.client.ID, change); err != nil {
+			return interaction.Explain(err)
+		}
+		e.Interactions.Close(w, *p.open)
+	}
+	e.refuse(w, r, t, refusal)
+	return nil
+}
+
+// issue stores the code and all that led to it in one commit, and answers with it.
+func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pending, s storage.SessionUser, agreed bool) error {
+	now := e.Now()
+	expires := now.Add(e.CodeLife)
+	h := storage.NewHandle(expires)
+	act := storage.Issue{
+		Code: storage.Code{
+			ID: h.ID, SecretHash: h.Hash(), Authorization: authorization(p.request, s),
+			RedirectURI: p.request.RedirectURI, Challenge: p.request.Challenge, Nonce: p.request.Nonce, Expires: expires,
+		},
+		Idle: e.SessionIdle, Now: now, Origin: trail.Of(r.Context()).Origin(),
+	}
+	if p.open != nil {
+		act.Interaction = p.open.Handle
+	}
+	if agreed {
+		act.Consent = &storage.Consent{User: s.User.Sub, Client: t.client.ID, Scopes: p.request.Scopes, Resources: p.request.Resources, Since: now, Updated: now}
+	}
+	err := e.Store.IssueCode(r.Context(), act)
+	switch {
+	case err == nil:
+	case p.open != nil && errors.Is(err, storage.ErrSpent), errors.Is(err, storage.ErrNotFound):
+		return interaction.Explain(err)
+	case errors.Is(err, storage.ErrEnded), errors.Is(err, storage.ErrExpired): // signed out in the moment between
+		return e.giveUp(w, r, t, p, oauth.Errorf(oauth.LoginRequired, "the session has just ended").Because(err))
+	default:
+		return err
+	}
+	if p.open != nil {
+		e.Interactions.Close(w, *p.open)
+	}
+	e.answer(w, t, url.Values{"code": {h.String()}})
+	return nil
+}
+
+// authorization is what the user allowed.
+func authorization(req storage.Request, s storage.SessionUser) storage.Authorization {
+	return storage.Authorization{
+		Client: req.Client, User: s.User.Sub, Session: s.Session.ID, Epoch: s.User.Epoch, Scopes: req.Scopes, Resources: req.Resources,
+		AuthTime: s.Session.AuthTime, ACR: s.Session.ACR, AMR: s.Session.AMR, Offline: slices.Contains(req.Scopes, "offline_access"),
+	}
+}
+
+func (e *Endpoint) registered(t target) bool { return clients.RedirectURI(t.client, t.redirectURI) }

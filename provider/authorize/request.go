@@ -1,0 +1,70 @@
+package authorize
+
+import (
+	"context"
+	"errors"
+
+	"signet/clients"
+	"signet/provider/oauth"
+	"signet/provider/problem"
+	"signet/storage"
+	"signet/web"
+)
+
+// target is where an answer goes, once that is certain.
+type target struct {
+	client      storage.Client
+	redirectURI string // as it was sent, which is as it is registered
+	mode        string // query, fragment or form_post
+	state       string
+	silent      bool // prompt=none: a page that answers may be framed
+}
+
+// target finds out whose request it is and where the answer goes. An error is for the person in front of the browser: nothing is
+// sent to an address that is not certain. RFC 6749 section 4.1.2.1, RFC 9700 section 4.11.
+func (e *Endpoint) target(ctx context.Context, p oauth.Params) (target, error) {
+	id := p.Single("client_id")
+	if id == "" {
+		return target{}, invalid("The app did not say which app it is: client_id is missing, or was sent more than once.")
+	}
+	client, err := e.client(ctx, id)
+	if err != nil {
+		return target{}, err
+	}
+	uri := p.Single("redirect_uri")
+	switch {
+	case uri == "": // OpenID Connect Core 3.1.2.1: REQUIRED
+		return target{}, invalid("The app did not say where to send you back: redirect_uri is missing, or was sent more than once.")
+	case !clients.RedirectURI(client, uri):
+		return target{}, notRegistered(client)
+	}
+	t := target{client: client, redirectURI: uri, mode: "query", state: p.Single("state"), silent: p.Single("prompt") == "none"}
+	if mode := p.Single("response_mode"); responseModes[mode] {
+		t.mode = mode
+	}
+	return t, nil
+}
+
+// client returns the client of a request.
+func (e *Endpoint) client(ctx context.Context, id string) (storage.Client, error) {
+	client, err := e.Store.Client(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return client, &problem.Problem{Title: "This app is not registered", What: "No app is registered here under the client_id that was sent.",
+			Who: problem.Developer, How: "Compare the app’s client_id with the one that “signet client list” shows."}
+	}
+	return client, err
+}
+
+// responseModes: OAuth 2.0 Multiple Response Types 2.1, Form Post Response Mode.
+var responseModes = map[string]bool{"query": true, "fragment": true, "form_post": true}
+
+func invalid(what string) error {
+	return &problem.Problem{Title: "This sign-in request is invalid", What: what, Who: problem.Developer,
+		How: "The app has to send it in the authorization request (OpenID Connect Core 3.1.2.1)."}
+}
+
+func notRegistered(c storage.Client) error {
+	return &problem.Problem{Title: "Not a registered address", What: "The address that the app wants you sent back to is not registered for it.",
+		Who: problem.Developer, How: "redirect_uri has to equal one of the app’s registered redirect URIs, character by character. “signet client show” lists them.",
+		Client: web.App{Name: c.Name, URI: c.ClientURI}}
+}

@@ -1,0 +1,52 @@
+package authorize
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"signet/provider/interaction"
+	"signet/provider/oauth"
+	"signet/web"
+)
+
+// answer is the one writer of authorization responses, errors included: RFC 6749 section 4.1.2, OAuth 2.0 Multiple Response Types
+// 2.1, Form Post Response Mode, and iss by RFC 9207. The redirect URI goes out byte for byte as it was registered.
+func (e *Endpoint) answer(w http.ResponseWriter, t target, params url.Values) {
+	params.Set("iss", e.Issuer.Issuer)
+	if t.state != "" {
+		params.Set("state", t.state)
+	}
+	switch t.mode {
+	case "form_post":
+		e.Pages.Write(w, http.StatusOK, web.FormPost{Action: t.redirectURI, Client: app(t), Fields: fields(params), Frameable: t.silent})
+	case "fragment":
+		oauth.SeeOther(w, t.redirectURI+"#"+params.Encode())
+	default:
+		oauth.SeeOther(w, t.redirectURI+oauth.Joint(t.redirectURI)+params.Encode())
+	}
+}
+
+// refuse answers the client with an error: RFC 6749 section 4.1.2.1.
+func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, t target, err error) {
+	answer := oauth.AsError(err)
+	oauth.Note(r, answer)
+	params := url.Values{"error": {string(answer.Code)}}
+	if answer.Description != "" {
+		params.Set("error_description", answer.Description)
+	}
+	e.answer(w, t, params)
+}
+
+// fields are the parameters in a fixed order.
+func fields(params url.Values) []web.Field {
+	var all []web.Field
+	for name := range params {
+		all = append(all, web.Field{Name: name, Value: params.Get(name)})
+	}
+	slices.SortFunc(all, func(a, b web.Field) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func app(t target) web.App { return interaction.App(t.client, t.redirectURI) }

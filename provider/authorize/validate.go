@@ -1,0 +1,173 @@
+package authorize
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"signet/clients"
+	"signet/provider/issue"
+	"signet/provider/oauth"
+	"signet/storage"
+)
+
+// What a client may have us keep, in bytes.
+const (
+	maxState = 8 << 10
+	maxNonce = 2 << 10
+)
+
+// validate says whether the request may be, clause by clause. An error goes to the client, whose redirect URI is certain by now.
+func (e *Endpoint) validate(p oauth.Params, t target) (storage.Request, error) {
+	req := storage.Request{
+		Client: t.client.ID, RedirectURI: t.redirectURI, ResponseMode: t.mode, State: t.state, Nonce: p.Get("nonce"),
+		Challenge: p.Get("code_challenge"), LoginHint: p.Get("login_hint"), ACRValues: p.Words("acr_values"), UILocales: p.Words("ui_locales"),
+	}
+	if err := p.Repeated(); err != nil { // RFC 6749 section 3.1
+		return req, err
+	}
+	for _, check := range []func(oauth.Params, storage.Client, *storage.Request) error{
+		unsupported, responseType, sizes, scopes, pkce, prompt, maxAge, e.hint, e.resource,
+	} {
+		if err := check(p, t.client, &req); err != nil {
+			return req, err
+		}
+	}
+	return req, nil
+}
+
+// unsupported refuses what would change the meaning of the request if it were ignored: OpenID Connect Core 6 and 3.1.2.6.
+func unsupported(p oauth.Params, _ storage.Client, _ *storage.Request) error {
+	switch {
+	case p.Has("request"):
+		return oauth.Errorf(oauth.RequestNotSupported, "request objects are not supported")
+	case p.Has("request_uri"):
+		return oauth.Errorf(oauth.RequestURINotSupported, "request_uri is not supported")
+	case p.Has("registration"):
+		return oauth.Errorf(oauth.RegistrationNotSupported, "the registration parameter is not supported")
+	}
+	return nil
+}
+
+// responseType: RFC 6749 section 3.1.1 and 4.1.2.1; response_mode: OAuth 2.0 Multiple Response Types 2.1.
+func responseType(p oauth.Params, c storage.Client, req *storage.Request) error {
+	req.ResponseType = p.Get("response_type")
+	switch mode := p.Get("response_mode"); {
+	case mode != "" && !responseModes[mode]:
+		return oauth.Errorf(oauth.InvalidRequest, "response_mode must be query, fragment or form_post")
+	case req.ResponseType == "":
+		return oauth.Errorf(oauth.InvalidRequest, "response_type is missing")
+	case req.ResponseType != "code":
+		return oauth.Errorf(oauth.UnsupportedResponseType, "response_type must be code")
+	case !slices.Contains(c.ResponseTypes, req.ResponseType), !clients.Allows(c, "authorization_code"):
+		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for response_type code")
+	}
+	return nil
+}
+
+func sizes(_ oauth.Params, _ storage.Client, req *storage.Request) error {
+	switch {
+	case len(req.State) > maxState:
+		return oauth.Errorf(oauth.InvalidRequest, "state is longer than 8 KiB")
+	case len(req.Nonce) > maxNonce:
+		return oauth.Errorf(oauth.InvalidRequest, "nonce is longer than 2 KiB")
+	}
+	return nil
+}
+
+// scopes: what we do not know is left out (OpenID Connect Core 3.1.2.1: "SHOULD be ignored"), what the client may not have is refused
+// (RFC 6749 section 3.3), and nothing that was understood is dropped in silence.
+func scopes(p oauth.Params, c storage.Client, req *storage.Request) error {
+	for _, s := range p.Words("scope") {
+		switch {
+		case !slices.Contains(issue.Scopes, s):
+		case !slices.Contains(c.Scopes, s):
+			return oauth.Errorf(oauth.InvalidScope, "this client may not ask for the scope %s", s)
+		case s == "offline_access" && !clients.Allows(c, "refresh_token"): // Core 11
+			return oauth.Errorf(oauth.InvalidScope, "offline_access needs a client that is registered for the refresh_token grant")
+		default:
+			req.Scopes = append(req.Scopes, s)
+		}
+	}
+	if len(req.Scopes) == 0 {
+		return oauth.Errorf(oauth.InvalidScope, "scope is missing, or holds nothing that this server knows")
+	}
+	return nil
+}
+
+// challengeForm is what S256 makes: 256 bits in base64url.
+var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+// pkce: RFC 7636 section 4.3 and 4.4.1, RFC 9700 section 2.1.1.
+func pkce(p oauth.Params, c storage.Client, req *storage.Request) error {
+	method := p.Get("code_challenge_method")
+	switch {
+	case req.Challenge == "" && method != "":
+		return oauth.Errorf(oauth.InvalidRequest, "code_challenge_method was sent without code_challenge")
+	case req.Challenge == "" && c.PKCE != storage.PKCEOptional:
+		return oauth.Errorf(oauth.InvalidRequest, "code_challenge is missing: this client must use PKCE with S256")
+	case req.Challenge == "":
+		return nil
+	case method != "S256": // 4.3: an absent method means plain, which shows the verifier to whoever sees the request
+		return oauth.Errorf(oauth.InvalidRequest, "code_challenge_method must be S256")
+	case !challengeForm.MatchString(req.Challenge):
+		return oauth.Errorf(oauth.InvalidRequest, "code_challenge is not a SHA-256 hash in base64url without padding")
+	}
+	return nil
+}
+
+// prompts that we know. select_account is answered by the sign-in page, where any account can be chosen.
+var prompts = []string{"none", "login", "consent", "select_account"}
+
+// prompt: OpenID Connect Core 3.1.2.1.
+func prompt(p oauth.Params, _ storage.Client, req *storage.Request) error {
+	req.Prompt = p.Words("prompt")
+	for _, v := range req.Prompt {
+		switch {
+		case !slices.Contains(prompts, v):
+			return oauth.Errorf(oauth.InvalidRequest, "prompt must be %s", strings.Join(prompts, ", "))
+		case v == "none" && len(req.Prompt) > 1:
+			return oauth.Errorf(oauth.InvalidRequest, "prompt none goes with no other value")
+		}
+	}
+	return nil
+}
+
+// maxAge: OpenID Connect Core 3.1.2.1; default_max_age of Registration 2 where the request has none.
+func maxAge(p oauth.Params, c storage.Client, req *storage.Request) error {
+	if !p.Has("max_age") {
+		req.MaxAge = c.DefaultMaxAge
+		return nil
+	}
+	age, err := strconv.ParseUint(p.Get("max_age"), 10, 31)
+	if err != nil {
+		return oauth.Errorf(oauth.InvalidRequest, "max_age must be a number of seconds")
+	}
+	seconds := int(age)
+	req.MaxAge = &seconds
+	return nil
+}
+
+// hint: OpenID Connect Core 3.1.2.1, id_token_hint.
+func (e *Endpoint) hint(p oauth.Params, _ storage.Client, req *storage.Request) error {
+	if !p.Has("id_token_hint") {
+		return nil
+	}
+	hint, err := e.Issuer.ParseHint(p.Get("id_token_hint"))
+	if err != nil {
+		return oauth.Errorf(oauth.InvalidRequest, "id_token_hint is not an ID token of this issuer").Because(err)
+	}
+	req.HintedUser = hint.Subject
+	return nil
+}
+
+// resource: RFC 8707 section 2. The one resource there is, is the default one: the issuer.
+func (e *Endpoint) resource(p oauth.Params, _ storage.Client, _ *storage.Request) error {
+	for _, r := range p.All("resource") {
+		if r != e.Issuer.Issuer {
+			return oauth.Errorf(oauth.InvalidTarget, "resource names no API that is registered here")
+		}
+	}
+	return nil
+}

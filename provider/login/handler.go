@@ -1,0 +1,43 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+
+	"signet/provider/interaction"
+	"signet/provider/problem"
+	"signet/provider/session"
+	"signet/provider/trail"
+	"signet/storage"
+	"signet/web"
+)
+
+// Options is what the pages work with.
+type Options struct {
+	Store        Store
+	Passwords    Passwords
+	Sessions     *session.Sessions
+	Interactions *interaction.Interactions
+	Pages        *web.Pages
+}
+
+// Endpoint is the sign-in and the consent page.
+type Endpoint struct{ Options }
+
+// New returns the pages of a provider.
+func New(o Options) *Endpoint { return &Endpoint{o} }
+
+// open is the interaction that r is about, and the app that it is for.
+func (e *Endpoint) open(r *http.Request) (interaction.Open, web.App, error) {
+	open, err := e.Interactions.Of(r)
+	if err != nil {
+		return open, web.App{}, err
+	}
+	trail.Of(r.Context()).Client(open.Request.Client)
+	client, err := e.Store.Client(r.Context(), open.Request.Client)
+	if errors.Is(err, storage.ErrNotFound) {
+		return open, web.App{}, &problem.Problem{Title: "This app is no longer registered", What: "The app that sent you here was removed meanwhile.",
+			Who: problem.Operator, How: "Ask the operator of this server whether the app should still be registered."}
+	}
+	return open, interaction.App(client, open.Request.RedirectURI), err
+}

@@ -1,0 +1,101 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"signet/provider/interaction"
+	"signet/provider/oauth"
+	"signet/provider/trail"
+	"signet/storage"
+	"signet/users"
+	"signet/web"
+)
+
+// What a password proves: the acr value that discovery advertises, and RFC 8176.
+const (
+	acrPassword = "pwd"
+	amrPassword = "pwd"
+)
+
+const wrong = "The user name or the password is not right."
+
+// SignInPage asks for user name and password.
+func (e *Endpoint) SignInPage(w http.ResponseWriter, r *http.Request) error {
+	open, page, err := e.signIn(r)
+	if err != nil {
+		return err
+	}
+	page.Login = open.Request.LoginHint
+	e.Pages.Write(w, http.StatusOK, page)
+	return nil
+}
+
+// SignIn checks user name and password and begins a session.
+func (e *Endpoint) SignIn(w http.ResponseWriter, r *http.Request) error {
+	open, page, err := e.signIn(r)
+	if err != nil {
+		return err
+	}
+	form, err := oauth.ReadBody(w, r)
+	if err != nil {
+		return err
+	}
+	page.Login = form.Get("username")
+	user, err := e.Passwords.Password(r.Context(), page.Login, form.Get("password"), trail.Of(r.Context()).Origin())
+	if err == nil {
+		err = e.begin(w, r, open, user)
+	}
+	var throttled *users.Throttled
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &throttled):
+		page.Wait = throttled.After
+		w.Header().Set("Retry-After", strconv.Itoa(int((throttled.After+time.Second-1)/time.Second)))
+		e.reject(w, r, http.StatusTooManyRequests, page, err)
+	case errors.Is(err, users.ErrCredentials), errors.Is(err, storage.ErrEnded): // ended: disabled or changed while the password was checked
+		page.Problem = wrong
+		e.reject(w, r, http.StatusUnprocessableEntity, page, err)
+	default:
+		return interaction.Explain(err)
+	}
+	return nil
+}
+
+// begin signs the user in at this browser and sends it on.
+func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interaction.Open, user storage.User) error {
+	_, old, err := e.Sessions.Of(r)
+	if err != nil {
+		return err
+	}
+	browser, session, h := e.Sessions.Begin(r, user, acrPassword, []string{amrPassword})
+	act := storage.SignIn{Interaction: open.Handle, Old: old, Browser: browser, Session: session, Origin: trail.Of(r.Context()).Origin()}
+	if err := e.Store.SignIn(r.Context(), act); err != nil {
+		return err
+	}
+	e.Sessions.SetCookie(w, h)
+	http.Redirect(w, r, e.Interactions.URL(interaction.ContinuePath, open), http.StatusSeeOther)
+	return nil
+}
+
+// reject shows the page again.
+func (e *Endpoint) reject(w http.ResponseWriter, r *http.Request, status int, page web.SignIn, err error) {
+	oauth.Note(r, &oauth.Error{Code: oauth.AccessDenied, Description: "sign-in refused", Cause: err})
+	e.Pages.Write(w, status, page)
+}
+
+// signIn is the interaction that r is about, and its sign-in page.
+func (e *Endpoint) signIn(r *http.Request) (interaction.Open, web.SignIn, error) {
+	open, app, err := e.open(r)
+	if err != nil {
+		return open, web.SignIn{}, err
+	}
+	page := web.SignIn{Action: e.Interactions.URL(interaction.SignInPath, open), Client: app}
+	if sessions, _, err := e.Sessions.Of(r); err == nil && len(sessions) > 0 {
+		page.Reason = "The app asks you to prove once more that it is you."
+	}
+	return open, page, nil
+}

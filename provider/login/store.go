@@ -1,0 +1,21 @@
+package login
+
+import (
+	"context"
+
+	"signet/audit"
+	"signet/storage"
+)
+
+// Store is what this room needs kept.
+type Store interface {
+	Client(ctx context.Context, id string) (storage.Client, error)
+	SignIn(ctx context.Context, s storage.SignIn) error
+}
+
+// Passwords checks who somebody is; [signet/users.Authenticator] does.
+type Passwords interface {
+	// Password returns the user whom the login and the password belong to. What is wrong is not told apart: users.ErrCredentials.
+	// Who has to wait first gets a *users.Throttled.
+	Password(ctx context.Context, login, password string, origin audit.Origin) (storage.User, error)
+}
