@@ -1,0 +1,94 @@
+package token
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"signet/clients"
+	"signet/provider/clientauth"
+	"signet/provider/issue"
+	"signet/provider/oauth"
+	"signet/provider/trail"
+	"signet/storage"
+)
+
+// Options is what the endpoint works with.
+type Options struct {
+	Store   Store
+	Clients *clientauth.Authenticator
+	Issuer  *issue.Issuer
+
+	RefreshIdle     time.Duration // a family ends when it was not used for so long
+	RefreshAbsolute time.Duration // and after so long in any case
+	ReuseWindow     time.Duration // how long a refresh token that was just used gives the same successor
+	Now             func() time.Time
+}
+
+// Endpoint is the token endpoint.
+type Endpoint struct {
+	Options
+	grants map[string]grant
+}
+
+// A grant turns what the client presents into what it is worth: RFC 6749 section 4. The client is authenticated and registered
+// for the grant.
+type grant func(ctx context.Context, c storage.Client, p oauth.Params) (issue.Granted, error)
+
+// New returns the token endpoint of a provider.
+func New(o Options) *Endpoint {
+	e := &Endpoint{Options: o}
+	e.grants = map[string]grant{
+		"authorization_code": e.code,
+		"refresh_token":      e.refresh,
+	}
+	return e
+}
+
+// Post answers a token request.
+func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
+	p, err := oauth.ReadForm(w, r)
+	if err != nil {
+		return err
+	}
+	client, err := e.Clients.Authenticate(r, p)
+	if err != nil {
+		return err
+	}
+	t := trail.Of(r.Context())
+	t.Client(client.ID)
+	name := p.Get("grant_type")
+	run, known := e.grants[name]
+	switch {
+	case name == "": // RFC 6749 section 5.2
+		return oauth.Errorf(oauth.InvalidRequest, "grant_type is missing")
+	case !known:
+		return oauth.Errorf(oauth.UnsupportedGrantType, "grant_type must be authorization_code or refresh_token")
+	case !clients.Allows(client, name):
+		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for the grant type %s", name)
+	}
+	t.Note(slog.String("grant", name))
+	if err := e.resource(p); err != nil {
+		return err
+	}
+	granted, err := run(r.Context(), client, p)
+	if err != nil {
+		return err
+	}
+	tokens, err := e.Issuer.Tokens(r.Context(), granted)
+	if err != nil {
+		return err
+	}
+	return oauth.WriteJSON(w, tokens)
+}
+
+// resource: RFC 8707 section 2. The one resource there is, is the default one: the issuer.
+func (e *Endpoint) resource(p oauth.Params) error {
+	for _, r := range p.All("resource") {
+		if r != e.Issuer.Issuer {
+			return oauth.Errorf(oauth.InvalidTarget, "resource names no API that is registered here")
+		}
+	}
+	return nil
+}

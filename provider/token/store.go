@@ -1,0 +1,13 @@
+package token
+
+import (
+	"context"
+
+	"signet/storage"
+)
+
+// Store is what this room needs kept.
+type Store interface {
+	RedeemCode(ctx context.Context, r storage.Redemption, f storage.Family) (storage.Redeemed, error)
+	RotateFamily(ctx context.Context, r storage.Rotation) (storage.Family, storage.User, error)
+}

@@ -1,0 +1,92 @@
+package tokeninfo
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"signet/provider/issue"
+	"signet/provider/oauth"
+	"signet/provider/trail"
+	"signet/storage"
+)
+
+// introspection is the answer of RFC 7662 section 2.2. An inactive token has nothing but active.
+type introspection struct {
+	Active    bool   `json:"active"`
+	Scope     string `json:"scope,omitempty"`
+	Client    string `json:"client_id,omitempty"`
+	TokenType string `json:"token_type,omitempty"`
+	Expires   int64  `json:"exp,omitempty"`
+	IssuedAt  int64  `json:"iat,omitempty"`
+	Subject   string `json:"sub,omitempty"`
+	Audience  string `json:"aud,omitempty"`
+	Issuer    string `json:"iss,omitempty"`
+	ID        string `json:"jti,omitempty"`
+	AuthTime  int64  `json:"auth_time,omitempty"`
+	ACR       string `json:"acr,omitempty"`
+}
+
+// Introspect answers POST: RFC 7662 section 2.1. A client_id alone proves nothing, so a public client may not ask.
+func (e *Endpoint) Introspect(w http.ResponseWriter, r *http.Request) error {
+	p, err := oauth.ReadForm(w, r)
+	if err != nil {
+		return err
+	}
+	client, err := e.Clients.Authenticate(r, p)
+	if err != nil {
+		return err
+	}
+	trail.Of(r.Context()).Client(client.ID)
+	switch {
+	case client.TokenEndpointAuthMethod == "none":
+		return oauth.Errorf(oauth.InvalidClient, "introspection needs a client that authenticates itself")
+	case !p.Has("token"):
+		return oauth.Errorf(oauth.InvalidRequest, "token is missing")
+	}
+	answer, err := e.introspect(r.Context(), client, p.Get("token"))
+	if err != nil {
+		return err
+	}
+	return oauth.WriteJSON(w, answer)
+}
+
+// introspect tells the truth about a token of the client's own. Anybody else's looks inactive: RFC 7662 section 4.
+func (e *Endpoint) introspect(ctx context.Context, c storage.Client, token string) (introspection, error) {
+	if t, ok := e.Issuer.ParseRefreshToken(token); ok {
+		return e.introspectRefresh(ctx, c, t)
+	}
+	a, _, err := e.Issuer.LiveAccess(ctx, token)
+	switch {
+	case errors.Is(err, issue.ErrToken):
+		return introspection{}, nil
+	case err != nil:
+		return introspection{}, err
+	case a.Client != c.ID:
+		return introspection{}, nil
+	}
+	return introspection{
+		Active: true, Scope: a.Scope, Client: a.Client, TokenType: "Bearer", Expires: a.Expires, IssuedAt: a.IssuedAt, Subject: a.Subject,
+		Audience: a.Audience, Issuer: a.Issuer, ID: a.ID, AuthTime: a.AuthTime, ACR: a.ACR,
+	}, nil
+}
+
+// introspectRefresh: only the current generation is active. Looking at an old one is not theft.
+func (e *Endpoint) introspectRefresh(ctx context.Context, c storage.Client, t issue.RefreshToken) (introspection, error) {
+	state, err := e.Store.Family(ctx, t.Family)
+	if errors.Is(err, storage.ErrNotFound) {
+		return introspection{}, nil
+	}
+	if err != nil {
+		return introspection{}, err
+	}
+	f := state.Family
+	if f.Authorization.Client != c.ID || t.Generation != f.Generation || !f.Authorization.Offline || state.Live(e.Now()) != nil {
+		return introspection{}, nil
+	}
+	return introspection{
+		Active: true, Scope: strings.Join(f.Authorization.Scopes, " "), Client: c.ID, Expires: f.IdleExpires.Unix(), IssuedAt: f.Moved.Unix(),
+		Subject: issue.Subject(c, state.User), Issuer: e.Issuer.Issuer,
+	}, nil
+}
