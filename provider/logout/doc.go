@@ -1,0 +1,10 @@
+// Package logout ends a session at the client's or the user's wish: OpenID Connect RP-Initiated Logout 1.0.
+//
+//	GET  /logout           ends the session at once where the hint is of this browser's session; asks otherwise
+//	POST /logout           the same by form: a cross-site POST carries no cookie of ours, so it is kept and sent round by GET
+//	GET  /logout/posted    ... to here, once
+//	POST /logout/confirm   the answer to the question
+//
+// A link must not sign anybody out against their will, so the question is asked whenever the request is not surely theirs (section 2).
+// The way back is taken only to an address that is registered, byte for byte, for a client that is certain.
+package logout
