@@ -1,0 +1,183 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"signet/clients"
+	"signet/storage"
+)
+
+// Fields is what is to be set, by the names of [clients.Fields] or [users.Fields].
+type Fields map[string][]string
+
+// NewClient asks for a client.
+type NewClient struct {
+	Type   string `json:"type"`
+	Name   string `json:"name"`
+	Fields Fields `json:"fields,omitempty"`
+}
+
+// ClientSecret is a client and, where it has one, its fresh secret. This answer is the only place where the secret is ever seen.
+type ClientSecret struct {
+	Client storage.Client `json:"client"`
+	Secret string         `json:"client_secret,omitempty"`
+}
+
+// Changes asks for changes of a client or a user.
+type Changes struct {
+	Fields Fields `json:"fields"`
+}
+
+func (a *api) listClients(w http.ResponseWriter, r *http.Request) error {
+	all, err := a.Store.Clients(r.Context())
+	if err != nil {
+		return err
+	}
+	return write(w, append([]storage.Client{}, all...))
+}
+
+func (a *api) showClient(w http.ResponseWriter, r *http.Request) error {
+	c, err := a.client(r)
+	if err != nil {
+		return err
+	}
+	return write(w, c)
+}
+
+func (a *api) client(r *http.Request) (storage.Client, error) {
+	id := param(r, "id")
+	c, err := a.Store.Client(r.Context(), id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return c, refuse(http.StatusNotFound, "no client has the id %q; signet client list shows all", id)
+	}
+	return c, err
+}
+
+func (a *api) addClient(w http.ResponseWriter, r *http.Request) error {
+	var n NewClient
+	if err := read(r, &n); err != nil {
+		return err
+	}
+	c, err := clients.New(n.Type, n.Name, a.Now())
+	if err != nil {
+		return err
+	}
+	setErr := setAll(n.Fields, func(name string, values []string) error { return clients.Set(&c, name, values) })
+	var secret string
+	if clients.NeedsSecret(c) {
+		secret, c.SecretHash = clients.NewSecret()
+	}
+	if err := errors.Join(setErr, a.validClient(c)); err != nil {
+		return err
+	}
+	c, err = a.Store.SaveClient(r.Context(), c, a.change(r, "added"))
+	if err != nil {
+		return err
+	}
+	return writeStatus(w, http.StatusCreated, ClientSecret{c, secret})
+}
+
+func (a *api) validClient(c storage.Client) error {
+	return errors.Join(clients.Validate(c), clients.Signable(c, a.Algs))
+}
+
+func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {
+	var ch Changes
+	if err := read(r, &ch); err != nil {
+		return err
+	}
+	var secret string
+	c, err := a.changeClient(r, "set "+names(ch.Fields), func(c *storage.Client) error {
+		secret = ""
+		setErr := setAll(ch.Fields, func(name string, values []string) error { return clients.Set(c, name, values) })
+		if clients.NeedsSecret(*c) && c.SecretHash.IsZero() { // the authentication method was changed from none
+			secret, c.SecretHash = clients.NewSecret()
+		}
+		return setErr
+	})
+	if err != nil {
+		return err
+	}
+	return write(w, ClientSecret{c, secret})
+}
+
+func (a *api) rotateSecret(w http.ResponseWriter, r *http.Request) error {
+	var secret string
+	c, err := a.changeClient(r, "new secret", func(c *storage.Client) error {
+		if !clients.NeedsSecret(*c) {
+			return refuse(http.StatusConflict, "client %s has no secret: it authenticates by %s", c.ID, c.TokenEndpointAuthMethod)
+		}
+		secret, c.SecretHash = clients.NewSecret()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return write(w, ClientSecret{c, secret})
+}
+
+// attempts bounds how often a change is decided again because another was faster.
+const attempts = 5
+
+// changeClient lets edit change a client, and again from what another stored meanwhile.
+func (a *api) changeClient(r *http.Request, detail string, edit func(*storage.Client) error) (storage.Client, error) {
+	for n := 0; ; n++ {
+		c, err := a.client(r)
+		if err != nil {
+			return c, err
+		}
+		if c.Origin == storage.OriginFile {
+			return c, a.declared("client " + c.ID)
+		}
+		if err := edit(&c); err != nil {
+			return c, errors.Join(err, a.validClient(c))
+		}
+		if err := a.validClient(c); err != nil {
+			return c, err
+		}
+		c.Updated = a.Now()
+		saved, err := a.Store.SaveClient(r.Context(), c, a.change(r, detail))
+		if errors.Is(err, storage.ErrConflict) && n < attempts {
+			continue
+		}
+		return saved, err
+	}
+}
+
+func (a *api) removeClient(w http.ResponseWriter, r *http.Request) error {
+	c, err := a.client(r)
+	if err != nil {
+		return err
+	}
+	if c.Origin == storage.OriginFile {
+		return a.declared("client " + c.ID)
+	}
+	if err := a.Store.RemoveClient(r.Context(), c.ID, a.change(r, "removed")); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	return write(w, c)
+}
+
+// setAll sets fields in the order of their names, and reports all faults.
+func setAll(f Fields, set func(name string, values []string) error) error {
+	var errs []error
+	for _, name := range sorted(f) {
+		errs = append(errs, set(name, f[name]))
+	}
+	return errors.Join(errs...)
+}
+
+func sorted(f Fields) []string {
+	var all []string
+	for name := range f {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// names says in the audit log what was set; never to what, since a profile is personal.
+func names(f Fields) string { return strings.Join(sorted(f), ", ") }

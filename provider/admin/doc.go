@@ -1,0 +1,127 @@
+// Package admin is the operator's JSON API: clients, users, keys, and what a token is.
+//
+// It is reachable from this machine alone, over a Unix socket in the data folder (socket.go). The kernel says who is at the
+// other end (peer.go); that uid is the actor in the audit log. There is no other authentication: who may open the socket may open
+// the store's file as well.
+//
+//	GET    /status
+//	GET    /clients          POST   /clients          {type, name, fields}      → {client, secret}
+//	GET    /clients/{id}     PATCH  /clients/{id}     {fields}
+//	DELETE /clients/{id}     POST   /clients/{id}/secret                        → {client, secret}
+//	GET    /users            POST   /users            {username, fields, password}
+//	GET    /users/{user}     PATCH  /users/{user}     {fields}
+//	DELETE /users/{user}     PUT    /users/{user}/password {password}
+//	GET    /keys             POST   /keys/rotate      {alg, now, force}
+//	                         DELETE /keys/{kid}                                 (revokes)
+//	POST   /token/inspect    {token}
+//
+// {user} is a sub, a user name or an e-mail address. Fields are set by their names in the tables of packages clients and users. A
+// secret is in the one answer that made it and in no other.
+//
+// The same handler serves both ways of the command line: over the socket when a server runs, and in process on the opened store
+// when none does ([InProcess]). So each command is written once, and can do the same in both.
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"signet/audit"
+	"signet/keys"
+	"signet/provider/issue"
+	"signet/storage"
+)
+
+// Store is what the API needs of the store.
+type Store interface {
+	storage.Clients
+	storage.Users
+	storage.Families
+	Ready(ctx context.Context) error
+}
+
+// Options is what the API works on.
+type Options struct {
+	Store  Store
+	Keys   func() (*keys.Keys, error)                    // opened when first needed: clients and users need no master key
+	Tokens func() (*issue.Issuer, error)                 // likewise
+	Algs   []string                                      // those that are on
+	Hash   func(context.Context, string) (string, error) // of a new password
+	Status Status
+	File   string // the configuration file, for saying where a declaration is changed
+	Now    func() time.Time
+}
+
+// Status says which server answers. Ready is filled in with each answer.
+type Status struct {
+	Version string    `json:"version"`
+	Issuer  string    `json:"issuer"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Ready   bool      `json:"ready"`
+	Problem string    `json:"problem,omitempty"` // why not ready
+}
+
+type api struct{ Options }
+
+// New returns the API as a handler. Requests without an actor in their context (see [ConnContext]) are refused.
+func New(o Options) http.Handler {
+	a := &api{o}
+	r := chi.NewRouter()
+	r.Use(middleware.Recoverer, onlyKnown, limit)
+	r.NotFound(answer(func(http.ResponseWriter, *http.Request) error { return refuse(http.StatusNotFound, "no such path") }))
+	r.MethodNotAllowed(answer(func(http.ResponseWriter, *http.Request) error {
+		return refuse(http.StatusMethodNotAllowed, "no such method here")
+	}))
+
+	r.Get("/status", answer(a.status))
+
+	r.Get("/clients", answer(a.listClients))
+	r.Post("/clients", answer(a.addClient))
+	r.Get("/clients/{id}", answer(a.showClient))
+	r.Patch("/clients/{id}", answer(a.setClient))
+	r.Delete("/clients/{id}", answer(a.removeClient))
+	r.Post("/clients/{id}/secret", answer(a.rotateSecret))
+
+	r.Get("/users", answer(a.listUsers))
+	r.Post("/users", answer(a.addUser))
+	r.Get("/users/{user}", answer(a.showUser))
+	r.Patch("/users/{user}", answer(a.setUser))
+	r.Delete("/users/{user}", answer(a.removeUser))
+	r.Put("/users/{user}/password", answer(a.setPassword))
+
+	r.Get("/keys", answer(a.listKeys))
+	r.Post("/keys/rotate", answer(a.rotateKeys))
+	r.Delete("/keys/{kid}", answer(a.revokeKey))
+
+	r.Post("/token/inspect", answer(a.inspect))
+	return r
+}
+
+func (a *api) status(w http.ResponseWriter, r *http.Request) error {
+	s := a.Status
+	err := a.Store.Ready(r.Context())
+	s.Ready = err == nil
+	if err != nil {
+		s.Problem = err.Error()
+	}
+	return write(w, s)
+}
+
+// change describes a change for the audit log.
+func (a *api) change(r *http.Request, detail string) storage.Change {
+	return storage.Change{Now: a.Now(), Origin: audit.Origin{Actor: actor(r.Context())}, Detail: detail}
+}
+
+// declared refuses to change what the file declares: the next start would undo it.
+func (a *api) declared(what string) error {
+	file := a.File
+	if file == "" {
+		file = "the configuration file"
+	}
+	return refuse(http.StatusConflict, "%s is declared in %s; change it there and restart the server", what, file)
+}
