@@ -1,0 +1,107 @@
+package discovery
+
+import (
+	"slices"
+	"strings"
+
+	"signet/provider/oauth"
+)
+
+// Metadata is the metadata document, in the order in which people read it. Its members are those of OpenID Connect Discovery 3,
+// RFC 8414 section 2, RFC 9207 section 3 and RP-Initiated Logout 2.1.
+type Metadata struct {
+	Issuer string `json:"issuer"`
+
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	UserinfoEndpoint      string `json:"userinfo_endpoint"`
+	JWKSURI               string `json:"jwks_uri"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+	EndSessionEndpoint    string `json:"end_session_endpoint"`
+
+	ScopesSupported        []string `json:"scopes_supported"`
+	ResponseTypesSupported []string `json:"response_types_supported"`
+	ResponseModesSupported []string `json:"response_modes_supported"`
+	GrantTypesSupported    []string `json:"grant_types_supported"`
+
+	SubjectTypesSupported            []string `json:"subject_types_supported"`
+	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported"`
+
+	TokenEndpointAuthMethodsSupported         []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
+
+	ClaimsSupported     []string `json:"claims_supported"`
+	ClaimTypesSupported []string `json:"claim_types_supported"`
+	ACRValuesSupported  []string `json:"acr_values_supported"`
+	UILocalesSupported  []string `json:"ui_locales_supported"`
+
+	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`
+	PromptValuesSupported                      []string `json:"prompt_values_supported"`
+	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"`
+
+	// Without these three a client may assume otherwise: OpenID Connect Discovery 3 gives request_uri_parameter_supported the default true.
+	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
+	RequestParameterSupported    bool `json:"request_parameter_supported"`
+	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
+}
+
+// describe says what a provider with this issuer and these signing algorithms offers.
+func describe(issuer string, algs []string) Metadata {
+	base := strings.TrimSuffix(issuer, "/")
+	return Metadata{
+		Issuer: issuer, // byte for byte: clients compare it with what they were configured with
+
+		AuthorizationEndpoint: base + oauth.AuthorizePath,
+		TokenEndpoint:         base + oauth.TokenPath,
+		UserinfoEndpoint:      base + oauth.UserinfoPath,
+		JWKSURI:               base + oauth.JWKSPath,
+		IntrospectionEndpoint: base + oauth.IntrospectPath,
+		RevocationEndpoint:    base + oauth.RevokePath,
+		EndSessionEndpoint:    base + oauth.LogoutPath,
+
+		ScopesSupported:        []string{"openid", "profile", "email", "groups", "offline_access"},
+		ResponseTypesSupported: []string{"code"},
+		ResponseModesSupported: []string{"query", "fragment", "form_post"},
+		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},
+
+		SubjectTypesSupported:            []string{"public"},
+		IDTokenSigningAlgValuesSupported: rs256First(algs),
+
+		TokenEndpointAuthMethodsSupported: []string{"client_secret_basic", "client_secret_post", "none"},
+		// RFC 7662 section 2.1 wants some authorization, and a public client's id alone is none.
+		IntrospectionEndpointAuthMethodsSupported: []string{"client_secret_basic", "client_secret_post"},
+		RevocationEndpointAuthMethodsSupported:    []string{"client_secret_basic", "client_secret_post", "none"},
+
+		ClaimsSupported: []string{
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash",
+			"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
+			"gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "groups",
+		},
+		ClaimTypesSupported: []string{"normal"},
+		ACRValuesSupported:  []string{"pwd"},
+		UILocalesSupported:  []string{"en"},
+
+		CodeChallengeMethodsSupported:              []string{"S256"},
+		PromptValuesSupported:                      []string{"none", "login", "consent"},
+		AuthorizationResponseIssParameterSupported: true,
+	}
+}
+
+// rs256First puts the algorithm that every client knows in front: some take the first.
+func rs256First(algs []string) []string {
+	sorted := slices.Clone(algs)
+	slices.SortStableFunc(sorted, func(a, b string) int {
+		switch {
+		case a == b:
+			return 0
+		case a == "RS256":
+			return -1
+		case b == "RS256":
+			return 1
+		}
+		return 0
+	})
+	return sorted
+}
