@@ -1,0 +1,154 @@
+package bolt
+
+import (
+	"context"
+	"slices"
+
+	"signet/audit"
+	"signet/storage"
+)
+
+const (
+	clientRows   table[storage.Client]   = "clients"
+	resourceRows table[storage.Resource] = "resources"
+)
+
+func stringKey(id string) []byte { return []byte(id) }
+
+// resourceKey is never empty, as the id of the default resource is.
+func resourceKey(id string) []byte { return append([]byte{0}, id...) }
+
+// Client implements [storage.Clients].
+func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
+	c, err := lookUp(ctx, s, s.clients, id)
+	return cloneClient(c), err
+}
+
+// lookUp returns a row of a cached table, without a transaction where the cache has it.
+func lookUp[R any](ctx context.Context, s *Store, rows *cached[R], key string) (record R, err error) {
+	if err := s.refusing(); err != nil {
+		return record, err
+	}
+	if record, ok := rows.recent(key); ok {
+		return record, nil
+	}
+	err = s.view(ctx, func(t *tx) (err error) {
+		record, err = found(rows.get(t, key))
+		return err
+	})
+	return record, err
+}
+
+// found turns the second result of a look-up into the error that contracts name.
+func found[R any](record R, ok bool) (R, error) {
+	if !ok {
+		return record, storage.ErrNotFound
+	}
+	return record, nil
+}
+
+// Clients implements [storage.Clients].
+func (s *Store) Clients(ctx context.Context) (clients []storage.Client, err error) {
+	err = s.view(ctx, func(t *tx) error {
+		clients = clientRows.all(t)
+		return nil
+	})
+	return clients, err
+}
+
+// SaveClient implements [storage.Clients].
+func (s *Store) SaveClient(ctx context.Context, c storage.Client, o storage.Change) (saved storage.Client, err error) {
+	err = s.do(ctx, func(t *tx) error {
+		old, exists := s.clients.get(t, c.ID)
+		if err := revise(exists || t.removed(removedClient, c.ID), exists, old.Revision, c.Revision); err != nil {
+			return err
+		}
+		c := c
+		c.Revision = old.Revision + 1
+		s.clients.put(t, c.ID, c)
+		saved, _ = s.clients.get(t, c.ID)
+		t.record(audit.Entry{Time: o.Now, Event: audit.ClientSaved, Origin: o.Origin, Client: c.ID, Detail: o.Detail})
+		return nil
+	})
+	return saved, err
+}
+
+// revise compares the revision that a change was made from with the stored one. A taken id need not exist any more.
+func revise(taken, exists bool, stored, from uint64) error {
+	switch {
+	case from == 0 && taken:
+		return storage.ErrExists
+	case from == 0:
+		return nil
+	case !exists:
+		return storage.ErrNotFound
+	case from != stored:
+		return storage.ErrConflict
+	}
+	return nil
+}
+
+// RemoveClient implements [storage.Clients].
+func (s *Store) RemoveClient(ctx context.Context, id string, o storage.Change) error {
+	return s.do(ctx, func(t *tx) error {
+		if _, ok := s.clients.get(t, id); !ok {
+			return storage.ErrNotFound
+		}
+		s.clients.delete(t, id)
+		t.remove(removedClient, id, o.Now)
+		t.record(audit.Entry{Time: o.Now, Event: audit.ClientRemoved, Origin: o.Origin, Client: id, Detail: o.Detail})
+		return nil
+	})
+}
+
+// Resource implements [storage.Resources].
+func (s *Store) Resource(ctx context.Context, id string) (storage.Resource, error) {
+	r, err := lookUp(ctx, s, s.resources, id)
+	r.Scopes, r.Claims = slices.Clone(r.Scopes), slices.Clone(r.Claims)
+	return r, err
+}
+
+// SaveResource implements [storage.Resources].
+func (s *Store) SaveResource(ctx context.Context, r storage.Resource, o storage.Change) (saved storage.Resource, err error) {
+	err = s.do(ctx, func(t *tx) error {
+		old, exists := s.resources.get(t, r.ID)
+		if err := revise(exists, exists, old.Revision, r.Revision); err != nil {
+			return err
+		}
+		r := r
+		r.Revision = old.Revision + 1
+		s.resources.put(t, r.ID, r)
+		saved, _ = s.resources.get(t, r.ID)
+		t.record(audit.Entry{Time: o.Now, Event: audit.ResourceSaved, Origin: o.Origin, Detail: join(r.ID, o.Detail)})
+		return nil
+	})
+	return saved, err
+}
+
+// join puts what an entry has no field for in front of its detail.
+func join(what, detail string) string {
+	if what == "" || detail == "" {
+		return what + detail
+	}
+	return what + ": " + detail
+}
+
+func cloneClient(c storage.Client) storage.Client {
+	c.SealedSecret = slices.Clone(c.SealedSecret)
+	c.RedirectURIs = slices.Clone(c.RedirectURIs)
+	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
+	c.GrantTypes = slices.Clone(c.GrantTypes)
+	c.ResponseTypes = slices.Clone(c.ResponseTypes)
+	c.Scopes = slices.Clone(c.Scopes)
+	c.Contacts = slices.Clone(c.Contacts)
+	c.DefaultMaxAge = clonePointer(c.DefaultMaxAge)
+	return c
+}
+
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}

@@ -1,0 +1,123 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"time"
+
+	"signet/audit"
+	"signet/storage"
+)
+
+const (
+	interactionRows slots[storage.Interaction] = "interactions"
+	keptRows        slots[storage.KeptRequest] = "kept"
+	openRows        slots[openInteraction]     = "open"
+)
+
+// openInteraction is the row of an interaction that counts for the cap of its address: the bare milliseconds at which it expires.
+type openInteraction uint64
+
+// openPrefix begins the keys of an address's rows.
+func openPrefix(address string) []byte { return append([]byte(address), 0) }
+
+// countOpen counts the interactions of an address that are neither spent nor expired, up to limit.
+func (t *tx) countOpen(address string, now time.Time, limit int) (n int) {
+	prefix := openPrefix(address)
+	all := t.bucket([]byte(openRows))
+	names := all.Cursor()
+	for name, _ := names.Seek(slotOf(now)); name != nil; name, _ = names.Next() {
+		rows := all.Bucket(name).Cursor()
+		for key, row := rows.Seek(prefix); bytes.HasPrefix(key, prefix) && n < limit; key, row = rows.Next() {
+			if len(row) == 8 && now.UnixMilli() < int64(binary.BigEndian.Uint64(row)) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// BeginInteraction implements [storage.Interactions].
+func (s *Store) BeginInteraction(ctx context.Context, i storage.Interaction, limit int) error {
+	return s.do(ctx, func(t *tx) error {
+		if t.countOpen(i.Address, i.Created, limit) >= limit {
+			return storage.ErrTooMany
+		}
+		interactionRows.put(t, i.ID, i)
+		if open := t.subBucket(t.bucket([]byte(openRows)), slotOf(i.ID.Time())); open != nil {
+			t.put(open, append(openPrefix(i.Address), i.ID[:]...), binary.BigEndian.AppendUint64(nil, uint64(i.Expires.UnixMilli())))
+		}
+		return nil
+	})
+}
+
+// Interaction implements [storage.Interactions].
+func (s *Store) Interaction(ctx context.Context, h storage.Handle, now time.Time) (i storage.Interaction, err error) {
+	err = s.view(ctx, func(t *tx) (err error) {
+		i, err = t.openInteraction(h, now)
+		return err
+	})
+	return i, err
+}
+
+// openInteraction returns the interaction of h, if it is open at the instant now.
+func (t *tx) openInteraction(h storage.Handle, now time.Time) (storage.Interaction, error) {
+	i, ok := byHandle(t, interactionRows, h, func(i storage.Interaction) storage.Hash { return i.SecretHash })
+	switch {
+	case !ok:
+		return storage.Interaction{}, storage.ErrNotFound
+	case i.Spent:
+		return storage.Interaction{}, storage.ErrSpent
+	case !now.Before(i.Expires):
+		return storage.Interaction{}, storage.ErrExpired
+	}
+	return i, nil
+}
+
+// spend marks an open interaction as finished. Its row stays, to say so to whoever comes with it again.
+func (t *tx) spend(i storage.Interaction) {
+	i.Spent = true
+	interactionRows.put(t, i.ID, i)
+	t.delete(t.bucket([]byte(openRows), slotOf(i.ID.Time())), append(openPrefix(i.Address), i.ID[:]...))
+}
+
+// EndInteraction implements [storage.Interactions].
+func (s *Store) EndInteraction(ctx context.Context, h storage.Handle, client string, o storage.Change) error {
+	return s.do(ctx, func(t *tx) error {
+		i, err := t.openInteraction(h, o.Now)
+		if err != nil {
+			return err
+		}
+		t.spend(i)
+		e := audit.Entry{Time: o.Now, Event: audit.ConsentDenied, Origin: o.Origin, Client: client, Session: i.Session.String(), Detail: o.Detail}
+		if session, ok := sessionRows.get(t, i.Session[:]); ok {
+			e.User = session.User
+		}
+		t.record(e)
+		return nil
+	})
+}
+
+// KeepRequest implements [storage.KeptRequests].
+func (s *Store) KeepRequest(ctx context.Context, k storage.KeptRequest) error {
+	return s.do(ctx, func(t *tx) error {
+		keptRows.put(t, k.ID, k)
+		return nil
+	})
+}
+
+// TakeRequest implements [storage.KeptRequests].
+func (s *Store) TakeRequest(ctx context.Context, h storage.Handle, now time.Time) (k storage.KeptRequest, err error) {
+	err = s.do(ctx, func(t *tx) error {
+		var ok bool
+		k, ok = byHandle(t, keptRows, h, func(k storage.KeptRequest) storage.Hash { return k.SecretHash })
+		if !ok || !now.Before(k.Expires) {
+			k = storage.KeptRequest{}
+			return storage.ErrNotFound
+		}
+		keptRows.delete(t, k.ID)
+		return nil
+	})
+	return k, err
+}

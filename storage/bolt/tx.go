@@ -1,0 +1,202 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"signet/audit"
+	"signet/storage"
+)
+
+// tx is a transaction as acts and reads see it. A failure of the storage sticks: what is read after it is absent, what is
+// written after it is dropped, and the committer takes it as the act's outcome whatever the act returns. So acts hold the
+// protocol's decisions alone.
+type tx struct {
+	bolt     *bbolt.Tx
+	snapshot uint64 // id of the last commit that it sees, its own writes aside
+
+	failed error // by the act under way
+	writes int   // of the act under way
+
+	entries []audit.Entry       // of all acts of the transaction
+	changed map[change]struct{} // cached rows that differ from the snapshot
+}
+
+func newTx(bolt *bbolt.Tx) *tx {
+	t := &tx{bolt: bolt, snapshot: uint64(bolt.ID())}
+	if bolt.Writable() {
+		t.snapshot-- // bbolt gives a writing transaction the id that its commit will have
+	}
+	return t
+}
+
+// fail notes a failure of the storage, the first one.
+func (t *tx) fail(err error) {
+	if t.failed == nil {
+		t.failed = err
+	}
+}
+
+// record adds an entry to the audit log, in this commit.
+func (t *tx) record(e audit.Entry) {
+	e.Time = utc(e.Time)
+	t.entries = append(t.entries, e)
+}
+
+// bucket returns the bucket at the end of path, nil if there is none.
+func (t *tx) bucket(path ...[]byte) *bbolt.Bucket {
+	b := t.bolt.Bucket(path[0])
+	for _, name := range path[1:] {
+		if b == nil {
+			return nil
+		}
+		b = b.Bucket(name)
+	}
+	return b
+}
+
+// get returns the bytes at key, which are good until the transaction ends.
+func (t *tx) get(b *bbolt.Bucket, key []byte) []byte {
+	if b == nil || t.failed != nil {
+		return nil
+	}
+	return b.Get(key)
+}
+
+func (t *tx) put(b *bbolt.Bucket, key, value []byte) {
+	if t.failed != nil {
+		return
+	}
+	t.writes++
+	if err := b.Put(key, value); err != nil {
+		t.fail(fmt.Errorf("put: %w", err))
+	}
+}
+
+func (t *tx) delete(b *bbolt.Bucket, key []byte) {
+	if b == nil || t.failed != nil {
+		return
+	}
+	t.writes++
+	if err := b.Delete(key); err != nil {
+		t.fail(fmt.Errorf("delete: %w", err))
+	}
+}
+
+// subBucket returns the bucket of that name in parent and makes it where it is missing.
+func (t *tx) subBucket(parent *bbolt.Bucket, name []byte) *bbolt.Bucket {
+	if b := parent.Bucket(name); b != nil {
+		return b
+	}
+	t.writes++
+	b, err := parent.CreateBucket(name)
+	if err != nil {
+		t.fail(fmt.Errorf("create bucket: %w", err))
+	}
+	return b
+}
+
+func (t *tx) dropBucket(parent *bbolt.Bucket, name []byte) {
+	if t.failed != nil {
+		return
+	}
+	t.writes++
+	if err := parent.DeleteBucket(name); err != nil {
+		t.fail(fmt.Errorf("drop bucket: %w", err))
+	}
+}
+
+// table is a top-level bucket whose rows are records of type R.
+type table[R any] string
+
+func (b table[R]) get(t *tx, key []byte) (record R, ok bool) {
+	return read[R](t, t.bucket([]byte(b)), key)
+}
+
+func (b table[R]) put(t *tx, key []byte, record R) {
+	write(t, t.bucket([]byte(b)), key, record)
+}
+
+func (b table[R]) delete(t *tx, key []byte) {
+	t.delete(t.bucket([]byte(b)), key)
+}
+
+// all returns the records in the order of their keys.
+func (b table[R]) all(t *tx) []R {
+	var records []R
+	err := t.bucket([]byte(b)).ForEach(func(_, row []byte) error {
+		var record R
+		if err := decode(row, &record); err != nil {
+			return err
+		}
+		records = append(records, record)
+		return nil
+	})
+	if err != nil {
+		t.fail(err)
+	}
+	return records
+}
+
+func read[R any](t *tx, b *bbolt.Bucket, key []byte) (record R, ok bool) {
+	row := t.get(b, key)
+	if row == nil {
+		return record, false
+	}
+	if err := decode(row, &record); err != nil {
+		t.fail(err)
+		return record, false
+	}
+	return record, true
+}
+
+func write[R any](t *tx, b *bbolt.Bucket, key []byte, record R) {
+	row, err := encode(record)
+	if err != nil {
+		t.fail(err)
+		return
+	}
+	t.put(b, key, row)
+}
+
+// slots is a top-level bucket of buckets, one for each ten minutes of expiry, whose rows are records of type R under their ID.
+type slots[R any] string
+
+const slotLength = 10 * time.Minute
+
+// slotOf names the slot of what expires at the instant t: the number of slots since 1970, big-endian.
+func slotOf(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli()/slotLength.Milliseconds()))
+}
+
+// slotEnd is the instant at which everything in the slot has expired.
+func slotEnd(name []byte) time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(name)+1) * slotLength.Milliseconds())
+}
+
+// byHandle returns the row of h if h has its secret.
+func byHandle[R any](t *tx, b slots[R], h storage.Handle, hash func(R) storage.Hash) (record R, ok bool) {
+	record, ok = read[R](t, t.bucket([]byte(b), slotOf(h.ID.Time())), h.ID[:])
+	if !ok || !hash(record).Matches(h.Secret[:]) {
+		return *new(R), false
+	}
+	return record, true
+}
+
+func (b slots[R]) put(t *tx, id storage.ID, record R) {
+	if slot := t.subBucket(t.bucket([]byte(b)), slotOf(id.Time())); slot != nil {
+		slot.FillPercent = appendFill
+		write(t, slot, id[:], record)
+	}
+}
+
+func (b slots[R]) delete(t *tx, id storage.ID) {
+	t.delete(t.bucket([]byte(b), slotOf(id.Time())), id[:])
+}
+
+// appendFill is how full bbolt packs pages of rows that arrive in the order of their keys: half-full pages, its default, leave room for
+// rows in between, and here there will be none.
+const appendFill = 0.9

@@ -1,0 +1,122 @@
+package bolt
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"signet/audit"
+	"signet/storage"
+)
+
+const (
+	userRows    table[storage.User] = "users"
+	loginBucket                     = "logins"
+)
+
+// User implements [storage.Users].
+func (s *Store) User(ctx context.Context, sub string) (storage.User, error) {
+	u, err := lookUp(ctx, s, s.users, sub)
+	return cloneUser(u), err
+}
+
+// UserByLogin implements [storage.Users].
+func (s *Store) UserByLogin(ctx context.Context, login string) (u storage.User, err error) {
+	err = s.view(ctx, func(t *tx) (err error) {
+		sub := t.get(t.bucket([]byte(loginBucket)), []byte(storage.LoginKey(login)))
+		if sub == nil {
+			return storage.ErrNotFound
+		}
+		u, err = found(s.users.get(t, string(sub)))
+		return err
+	})
+	return cloneUser(u), err
+}
+
+// Users implements [storage.Users].
+func (s *Store) Users(ctx context.Context) (users []storage.User, err error) {
+	err = s.view(ctx, func(t *tx) error {
+		users = userRows.all(t)
+		return nil
+	})
+	slices.SortFunc(users, func(a, b storage.User) int {
+		return cmp.Or(cmp.Compare(storage.LoginKey(a.Name), storage.LoginKey(b.Name)), cmp.Compare(a.Sub, b.Sub))
+	})
+	return users, err
+}
+
+// SaveUser implements [storage.Users].
+func (s *Store) SaveUser(ctx context.Context, u storage.User, end bool, o storage.Change) (saved storage.User, err error) {
+	err = s.do(ctx, func(t *tx) error {
+		old, exists := s.users.get(t, u.Sub)
+		if err := revise(exists || t.removed(removedUser, u.Sub), exists, old.Revision, u.Revision); err != nil {
+			return err
+		}
+		for _, key := range loginKeys(u) {
+			if sub := t.get(t.bucket([]byte(loginBucket)), key); sub != nil && string(sub) != u.Sub {
+				return storage.ErrExists
+			}
+		}
+		u, ends := u, end
+		if exists {
+			ends = end || (u.Disabled && !old.Disabled) || u.PasswordHash != old.PasswordHash
+			u.Epoch = old.Epoch
+		}
+		if ends {
+			u.Epoch++
+		}
+		u.Revision = old.Revision + 1
+		t.saveLogins(old, u)
+		s.users.put(t, u.Sub, u)
+		saved, _ = s.users.get(t, u.Sub)
+		t.record(audit.Entry{Time: o.Now, Event: audit.UserSaved, Origin: o.Origin, User: u.Sub, Detail: o.Detail})
+		if ends {
+			t.record(audit.Entry{Time: o.Now, Event: audit.UserEnded, Origin: o.Origin, User: u.Sub, Detail: o.Detail})
+		}
+		return nil
+	})
+	return saved, err
+}
+
+// RemoveUser implements [storage.Users].
+func (s *Store) RemoveUser(ctx context.Context, sub string, o storage.Change) error {
+	return s.do(ctx, func(t *tx) error {
+		old, ok := s.users.get(t, sub)
+		if !ok {
+			return storage.ErrNotFound
+		}
+		t.saveLogins(old, storage.User{})
+		t.dropConsents(sub)
+		s.users.delete(t, sub)
+		t.remove(removedUser, sub, o.Now)
+		t.record(audit.Entry{Time: o.Now, Event: audit.UserRemoved, Origin: o.Origin, User: sub, Detail: o.Detail})
+		return nil
+	})
+}
+
+// loginKeys are the keys under which u is found.
+func loginKeys(u storage.User) (keys [][]byte) {
+	for _, login := range []string{u.Name, u.Email} {
+		if key := storage.LoginKey(login); key != "" {
+			keys = append(keys, []byte(key))
+		}
+	}
+	return keys
+}
+
+// saveLogins moves the index from the old row to the new one. A row without names is none.
+func (t *tx) saveLogins(old, u storage.User) {
+	logins := t.bucket([]byte(loginBucket))
+	for _, key := range loginKeys(old) {
+		t.delete(logins, key)
+	}
+	for _, key := range loginKeys(u) {
+		t.put(logins, key, []byte(u.Sub))
+	}
+}
+
+func cloneUser(u storage.User) storage.User {
+	u.Groups, u.Roles = slices.Clone(u.Groups), slices.Clone(u.Roles)
+	u.Profile.Address = clonePointer(u.Profile.Address)
+	return u
+}
