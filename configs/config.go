@@ -39,7 +39,12 @@ type Config struct {
 
 	Clients []Declared // Name is the client's id
 	Users   []Declared // Name is the username
+
+	places map[string]Place
 }
+
+// Place is where a setting was read, by its name; the zero Place if it has its default.
+func (c Config) Place(name string) Place { return c.places[name] }
 
 // Values of Storage and Registration.
 const (

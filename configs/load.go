@@ -70,6 +70,7 @@ func parse(file string, content []byte, env []string, flags map[string][]string)
 	l.readFlags(flags)
 	l.set()
 	l.check()
+	c.places = l.places
 	if len(l.faults) == 0 {
 		return c, nil
 	}

@@ -18,7 +18,7 @@ func parseFile(content string) (Config, error) {
 	return parse("signet.yaml", []byte(content), nil, nil)
 }
 
-var comparable = cmp.Options{cmpopts.EquateComparable(Place{}), cmpopts.EquateEmpty(), cmp.Comparer(func(a, b time.Duration) bool { return a == b })}
+var comparable = cmp.Options{cmpopts.IgnoreUnexported(Config{}), cmpopts.EquateComparable(Place{}), cmpopts.EquateEmpty(), cmp.Comparer(func(a, b time.Duration) bool { return a == b })}
 
 func TestExample(t *testing.T) {
 	t.Parallel()
@@ -106,6 +106,7 @@ func TestFaults(t *testing.T) {
 		"duration without unit": {"lifetimes: {code: 60}", `signet.yaml:1: lifetimes.code: "60" has no unit; write 60s if seconds are meant`},
 		"RFC 6749 4.1.2: code at most ten minutes": {"lifetimes: {code: 11m}",
 			"signet.yaml:1: lifetimes.code: 11m is too long (RFC 6749 section 4.1.2); write 10m or less"},
+		"fraction":           {"lifetimes: {access_token: 1500ms}", "signet.yaml:1: lifetimes.access_token: 1.5s is no whole number of seconds; write 1s or 2s"},
 		"negative":           {"lifetimes: {code: -1m}", `signet.yaml:1: lifetimes.code: "-1m" is no duration; write it like 10s, 5m, 12h or 30d`},
 		"idle over absolute": {"lifetimes:\n  session_idle: 20d", "signet.yaml:2: lifetimes.session_idle: lifetimes.session_idle (20d) is longer than lifetimes.session_absolute (14d); make it shorter, or the other longer"},
 		"absolute under idle": {"lifetimes:\n  session_absolute: 1h",

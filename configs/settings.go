@@ -199,6 +199,9 @@ func duration(p *time.Duration, least, most time.Duration, why string) func([]st
 			return fmt.Errorf("%s is too short; write %s or more", v, FormatDuration(least))
 		case d > most:
 			return fmt.Errorf("%s is too long%s; write %s or less", v, why, FormatDuration(most))
+		case d%time.Second != 0: // tokens say their times in seconds
+			down := d.Truncate(time.Second)
+			return fmt.Errorf("%s is no whole number of seconds; write %s or %s", d, FormatDuration(down), FormatDuration(down+time.Second))
 		}
 		*p = d
 		return nil
