@@ -61,11 +61,11 @@ func HashPassword(password string) (string, error) {
 
 // newPassword holds a new password to NIST SP 800-63B section 3.1.1.2: length counts, not composition.
 func newPassword(password string) (string, error) {
-	normalized, ok := normalize(password)
+	normalized, _ := normalize(password)
 	switch {
 	case len(password) > maxPassword:
 		return "", &FieldError{Field: "password", Problem: fmt.Sprintf("is longer than %d bytes", maxPassword)}
-	case !ok:
+	case !utf8.ValidString(password):
 		return "", &FieldError{Field: "password", Problem: "is not UTF-8"}
 	case utf8.RuneCountInString(normalized) < minPassword:
 		return "", &FieldError{Field: "password", Problem: fmt.Sprintf("is shorter than %d characters", minPassword)}

@@ -134,10 +134,9 @@ func validateGroups(f *fields.Faults, field string, groups []string) {
 }
 
 var (
-	birthdate = regexp.MustCompile(`^\d{4}(-\d{2}-\d{2})?$`)               // OpenID Connect Core 5.1; year 0000 where it is not told
-	zoneinfo  = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`) // a name of the IANA time zone database
-	locale    = regexp.MustCompile(`^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$`)
-	phone     = regexp.MustCompile(`^\+[0-9][0-9 ().-]{2,30}(;ext=[0-9]{1,15})?$`) // E.164, RFC 3966
+	zoneinfo = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`) // a name of the IANA time zone database
+	locale   = regexp.MustCompile(`^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$`)
+	phone    = regexp.MustCompile(`^\+[0-9][0-9 ().-]{2,30}(;ext=[0-9]{1,15})?$`) // E.164, RFC 3966
 )
 
 func validateProfile(f *fields.Faults, p storage.Profile) {
@@ -160,11 +159,8 @@ func validateProfile(f *fields.Faults, p storage.Profile) {
 			f.Add(field, "%s is not written like %s", fields.Quote(value), like)
 		}
 	}
-	match("birthdate", p.Birthdate, birthdate, "1984-05-23 or 1984")
-	if len(p.Birthdate) > len("1984") && p.Birthdate[:4] != "0000" {
-		if _, err := time.Parse(time.DateOnly, p.Birthdate); err != nil {
-			f.Add("birthdate", "%s is not a day", fields.Quote(p.Birthdate))
-		}
+	if p.Birthdate != "" && !day(p.Birthdate) {
+		f.Add("birthdate", "%s is not a day or a year; write it like 1984-05-23 or 1984", fields.Quote(p.Birthdate))
 	}
 	match("zoneinfo", p.Zoneinfo, zoneinfo, "Europe/Paris")
 	match("locale", p.Locale, locale, "en-US")
@@ -182,6 +178,14 @@ func validateProfile(f *fields.Faults, p storage.Profile) {
 			}
 		}
 	}
+}
+
+// day: OpenID Connect Core 5.1 lets birthdate be a day, a year alone, or a day in the year 0000, which is a leap year: 29 February is one
+// of them.
+func day(s string) bool {
+	_, err1 := time.Parse(time.DateOnly, s)
+	_, err2 := time.Parse("2006", s)
+	return err1 == nil || err2 == nil
 }
 
 // linesProblem: OpenID Connect Core 5.1.1 lets addresses have several lines.
