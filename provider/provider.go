@@ -1,0 +1,163 @@
+// Package provider joins the rooms of the OpenID provider into one http.Handler. It is the only place that knows every endpoint;
+// routes.go is the table of them.
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"signet/keys"
+	"signet/provider/authorize"
+	"signet/provider/clientauth"
+	"signet/provider/cookie"
+	"signet/provider/discovery"
+	"signet/provider/interaction"
+	"signet/provider/issue"
+	"signet/provider/kept"
+	"signet/provider/login"
+	"signet/provider/logout"
+	"signet/provider/session"
+	"signet/provider/token"
+	"signet/provider/tokeninfo"
+	"signet/storage"
+	"signet/web"
+)
+
+// Options is what a provider is made of. All of Issuer, Store, Keys and Passwords are needed.
+type Options struct {
+	Issuer    string // an absolute URL; every token says it byte for byte
+	Store     storage.Store
+	Keys      *keys.Keys
+	Passwords login.Passwords
+
+	Lifetimes Lifetimes
+	// TrustedProxies are the CIDR prefixes whose X-Forwarded-For is believed. None: the connection's address is the client's.
+	TrustedProxies []string
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: nothing is logged
+}
+
+// Lifetimes says how long things live. The zero value of each is its default.
+type Lifetimes struct {
+	IDToken         time.Duration // 10 m
+	Code            time.Duration // 60 s, at most 10 m (RFC 6749 section 4.1.2)
+	RefreshIdle     time.Duration // 30 d: a line of refresh tokens ends when unused for so long
+	RefreshAbsolute time.Duration // 90 d: and after so long in any case
+	ReuseWindow     time.Duration // 10 s: a refresh token just used gives the same successor for so long; negative: never
+	SessionIdle     time.Duration // 24 h
+	SessionAbsolute time.Duration // 14 d
+}
+
+func (l *Lifetimes) complete() error {
+	preset := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	const day = 24 * time.Hour
+	preset(&l.IDToken, 10*time.Minute)
+	preset(&l.Code, time.Minute)
+	preset(&l.RefreshIdle, 30*day)
+	preset(&l.RefreshAbsolute, 90*day)
+	preset(&l.ReuseWindow, 10*time.Second)
+	preset(&l.SessionIdle, day)
+	preset(&l.SessionAbsolute, 14*day)
+	if l.Code > 10*time.Minute {
+		return errors.New("a code lives ten minutes at the most (RFC 6749 section 4.1.2)")
+	}
+	return nil
+}
+
+// Provider is an OpenID provider. It answers requests with their full path, the issuer's own included.
+type Provider struct {
+	http.Handler
+	store storage.Store
+	keys  *keys.Keys
+	log   *slog.Logger
+	pages *web.Pages
+}
+
+// New makes a provider.
+func New(o Options) (*Provider, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	issuer, err := url.Parse(o.Issuer)
+	if err != nil || issuer.Host == "" {
+		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
+	}
+	if err := o.Lifetimes.complete(); err != nil {
+		return nil, err
+	}
+	pages, err := web.New(o.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	p := &Provider{store: o.Store, keys: o.Keys, log: o.Log, pages: pages}
+	e, err := newEndpoints(o, issuer, pages)
+	if err != nil {
+		return nil, err
+	}
+	p.Handler, err = p.routes(o, issuer, e)
+	return p, err
+}
+
+// endpoints are the rooms that answer requests.
+type endpoints struct {
+	discovery *discovery.Discovery
+	authorize *authorize.Endpoint
+	login     *login.Endpoint
+	logout    *logout.Endpoint
+	token     *token.Endpoint
+	info      *tokeninfo.Endpoint
+}
+
+func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, error) {
+	base := strings.TrimSuffix(issuer.EscapedPath(), "/")
+	cookies := cookie.New(issuer)
+	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Issuer: o.Issuer})
+	issuing := issue.New(issue.Options{
+		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, IDToken: o.Lifetimes.IDToken, Now: o.Now,
+	})
+	sessions := session.New(session.Options{
+		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,
+	})
+	interactions := interaction.New(interaction.Options{Store: o.Store, Cookies: cookies, Base: base, Now: o.Now})
+	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
+
+	documents, err := discovery.New(discovery.Options{Issuer: o.Issuer, Keys: o.Keys})
+	return endpoints{
+		discovery: documents,
+		authorize: authorize.New(authorize.Options{
+			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Interactions: interactions, Pages: pages,
+			CodeLife: o.Lifetimes.Code, SessionIdle: o.Lifetimes.SessionIdle, Now: o.Now,
+		}),
+		login: login.New(login.Options{
+			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages,
+		}),
+		logout: logout.New(logout.Options{
+			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Base: base,
+		}),
+		token: token.New(token.Options{
+			Store: o.Store, Clients: authenticator, Issuer: issuing, RefreshIdle: o.Lifetimes.RefreshIdle,
+			RefreshAbsolute: o.Lifetimes.RefreshAbsolute, ReuseWindow: o.Lifetimes.ReuseWindow, Now: o.Now,
+		}),
+		info: tokeninfo.New(tokeninfo.Options{Store: o.Store, Clients: authenticator, Issuer: issuing, Now: o.Now}),
+	}, err
+}
+
+// Ready reports whether the provider can do its work: nil, or why not.
+func (p *Provider) Ready(ctx context.Context) error {
+	return errors.Join(p.store.Ready(ctx), p.keys.Ready())
+}
+

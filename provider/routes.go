@@ -1,0 +1,158 @@
+package provider
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/cors"
+
+	"signet/provider/authorize"
+	"signet/provider/discovery"
+	"signet/provider/interaction"
+	"signet/provider/logout"
+	"signet/provider/oauth"
+	"signet/provider/problem"
+	"signet/web"
+)
+
+// answers are the methods of one path.
+type answers map[string]http.HandlerFunc
+
+// routes is the table of all endpoints. With an issuer that has a path, requests arrive with it; RFC 8414's document and the health
+// checks are at the host's root.
+func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler, error) {
+	openid, oauth2, err := discovery.Locations(o.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimSuffix(issuer.EscapedPath(), "/")
+	r := chi.NewRouter()
+	r.Use(clientAddress(o.TrustedProxies), p.observe, p.survive, secureHeaders(issuer))
+
+	// What programs call, from browsers of any origin too.
+	r.Group(func(r chi.Router) {
+		r.Use(cors.Handler(cors.Options{
+			AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
+			AllowedHeaders: []string{"Authorization", "Content-Type"}, ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"}, MaxAge: 7200,
+		}))
+		route(r, openid, wrongMethod, get(e.discovery.Metadata))
+		route(r, oauth2, wrongMethod, get(e.discovery.Metadata))
+		route(r, base+oauth.JWKSPath, wrongMethod, get(e.discovery.JWKS))
+		route(r, base+oauth.TokenPath, wrongMethod, answers{"POST": oauth.Handler(e.token.Post)})
+		route(r, base+oauth.RevokePath, wrongMethod, answers{"POST": oauth.Handler(e.info.Revoke)})
+		userinfo := oauth.Handler(e.info.Userinfo)
+		route(r, base+oauth.UserinfoPath, wrongMethod, answers{"GET": userinfo, "POST": userinfo})
+	})
+
+	// What servers call: no CORS.
+	route(r, base+oauth.IntrospectPath, wrongMethod, answers{"POST": oauth.Handler(e.info.Introspect)})
+
+	// Where a client sends a browser, by GET or by a form of its own.
+	page := func(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc { return problem.Handler(p.pages, f) }
+	route(r, base+oauth.AuthorizePath, p.wrongPage, answers{"GET": page(e.authorize.Get), "POST": page(e.authorize.Post)})
+	route(r, base+authorize.PostedPath, p.wrongPage, answers{"GET": page(e.authorize.Posted)})
+	route(r, base+oauth.LogoutPath, p.wrongPage, answers{"GET": page(e.logout.Get), "POST": page(e.logout.Post)})
+	route(r, base+logout.PostedPath, p.wrongPage, answers{"GET": page(e.logout.Posted)})
+
+	// Our own pages. Their forms are taken from our own pages alone.
+	own, err := p.sameOrigin(issuer)
+	if err != nil {
+		return nil, err
+	}
+	r.Group(func(r chi.Router) {
+		r.Use(own)
+		route(r, base+interaction.SignInPath, p.wrongPage, answers{"GET": page(e.login.SignInPage), "POST": page(e.login.SignIn)})
+		route(r, base+interaction.ConsentPath, p.wrongPage, answers{"GET": page(e.login.ConsentPage)})
+		route(r, base+interaction.ContinuePath, p.wrongPage, answers{"GET": page(e.authorize.Continue), "POST": page(e.authorize.Continue)})
+		route(r, base+logout.ConfirmPath, p.wrongPage, answers{"POST": page(e.logout.Confirm)})
+	})
+	r.Handle(base+"/assets/*", p.pages.Assets())
+	home := p.home(o.Issuer)
+	route(r, base+"/", p.wrongPage, get(home))
+	if base != "" {
+		route(r, base, p.wrongPage, get(home))
+	}
+
+	// What the operator's machines call.
+	route(r, "/healthz", wrongMethod, get(p.healthz))
+	route(r, "/readyz", wrongMethod, get(p.readyz))
+
+	r.NotFound(p.notFound)
+	return r, nil
+}
+
+// route registers the methods of one path, and what is said to all others.
+func route(r chi.Router, path string, refuse func(allow string) http.HandlerFunc, a answers) {
+	var methods []string
+	for method := range a {
+		methods = append(methods, method)
+	}
+	slices.Sort(methods)
+	r.Handle(path, refuse(strings.Join(methods, ", ")))
+	for method, handler := range a {
+		r.Method(method, path, handler)
+	}
+}
+
+// get answers GET, and HEAD with the same headers.
+func get(f http.HandlerFunc) answers { return answers{"GET": f, "HEAD": f} }
+
+// wrongMethod: RFC 6749 section 3.2: "The client MUST use the HTTP "POST" method".
+func wrongMethod(allow string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		oauth.WriteError(w, r, &oauth.Error{Code: oauth.InvalidRequest, Description: "this endpoint answers " + allow, Status: http.StatusMethodNotAllowed})
+	}
+}
+
+func (p *Provider) wrongPage(allow string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		problem.Write(p.pages, w, r, &problem.Problem{Status: http.StatusMethodNotAllowed, Title: "This address works another way",
+			What: "The page was asked for with a method that it does not answer.", Who: problem.Developer, How: "Use " + allow + "."})
+	}
+}
+
+func (p *Provider) notFound(w http.ResponseWriter, r *http.Request) {
+	problem.Write(p.pages, w, r, &problem.Problem{Status: http.StatusNotFound, Title: "There is nothing here",
+		What: "This server has no page at this address.", Who: problem.You, How: "Go back to the app and sign in from there."})
+}
+
+// sameOrigin refuses forms of ours that another site posts. The issuer's origin is named for proxies that rewrite Host.
+func (p *Provider) sameOrigin(issuer *url.URL) (func(http.Handler) http.Handler, error) {
+	protection := http.NewCrossOriginProtection()
+	if err := protection.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
+		return nil, err
+	}
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(p.pages, w, r, &problem.Problem{Status: http.StatusForbidden, Title: "This form came from elsewhere",
+			What: "Another site sent this form. Signet takes it from its own pages alone.", Who: problem.You, How: "Go back to the app and sign in from there."})
+	}))
+	return protection.Handler, nil
+}
+
+func (p *Provider) home(issuer string) http.HandlerFunc {
+	base := strings.TrimSuffix(issuer, "/")
+	page := web.Home{Issuer: issuer, Discovery: base + oauth.OpenIDConfigurationPath, Keys: base + oauth.JWKSPath}
+	return func(w http.ResponseWriter, _ *http.Request) { p.pages.Write(w, http.StatusOK, page) }
+}
+
+// healthz says that the process answers; readyz, that it can do its work.
+func (p *Provider) healthz(w http.ResponseWriter, r *http.Request) { p.health(w, r, nil) }
+
+func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) { p.health(w, r, p.Ready(r.Context())) }
+
+func (p *Provider) health(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err != nil { // the reason is the operator's and stands in the log; anybody may ask here
+		oauth.Note(r, &oauth.Error{Code: oauth.TemporarilyUnavailable, Cause: err})
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("not ready\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
