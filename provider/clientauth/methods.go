@@ -35,7 +35,9 @@ var methods = []method{
 	{clients.AuthNone, readNone, func(storage.Client, *credentials) bool { return true }}, // the name alone; the method must be the registered one
 }
 
-func secretMatches(c storage.Client, sent *credentials) bool { return c.SecretHash.Matches([]byte(sent.secret)) }
+func secretMatches(c storage.Client, sent *credentials) bool {
+	return c.SecretHash.Matches([]byte(sent.secret))
+}
 
 // read finds the one method that the request uses.
 func read(r *http.Request, form oauth.Params) (*credentials, error) {
