@@ -21,8 +21,9 @@ type Browser struct {
 	client *http.Client
 	tb     testing.TB
 
-	User string // whom it signs in as when it is asked; "": it stops at the page
-	Deny bool   // what it answers when it is asked for consent
+	User      string // whom it signs in as when it is asked; "": it stops at the page
+	Deny      bool   // what it answers when it is asked for consent
+	Undecided bool   // it stops at the consent page
 }
 
 // Browser returns an empty cookie jar that signs in as user.
@@ -30,7 +31,7 @@ func (s *Server) Browser(user string) *Browser {
 	s.tb.Helper()
 	jar, err := cookiejar.New(nil)
 	must(s.tb, err)
-	client := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Jar: jar, Transport: s.HTTP.Transport, CheckRedirect: s.HTTP.CheckRedirect}
 	return &Browser{s: s, client: client, tb: s.tb, User: user}
 }
 
@@ -41,6 +42,7 @@ type Outcome struct {
 	Page     Answer     // the page
 	URL      string     // of the page
 	Asked    []string   // the pages that were answered on the way: signin, consent
+	Hops     []Answer   // every answer on the way, the last one too
 }
 
 // Verifier and Challenge are a PKCE pair.
@@ -108,12 +110,19 @@ func (b *Browser) Open(path string) Outcome {
 	return b.Send(r)
 }
 
+// Once sends a request with the browser's cookies and goes nowhere from there.
+func (b *Browser) Once(r *http.Request) Answer {
+	b.tb.Helper()
+	return do(b.tb, b.client, r)
+}
+
 // Send sends a request with the browser's cookies and goes on to the end.
 func (b *Browser) Send(r *http.Request) Outcome {
 	b.tb.Helper()
 	var o Outcome
 	for range 20 {
-		a := do(b.tb, b.client, r)
+		a := b.Once(r)
+		o.Hops = append(o.Hops, a)
 		if location := a.Header.Get("Location"); location != "" {
 			next, err := r.URL.Parse(location)
 			must(b.tb, err)
@@ -151,7 +160,7 @@ func (b *Browser) fillIn(at *url.URL, a Answer, o *Outcome) *http.Request {
 		o.Asked = append(o.Asked, "signin")
 		values.Set("username", b.User)
 		values.Set("password", Password)
-	case form.Has("decision"):
+	case form.Has("decision") && !b.Undecided:
 		o.Asked = append(o.Asked, "consent")
 		values.Set("decision", map[bool]string{false: "allow", true: "deny"}[b.Deny])
 	default:

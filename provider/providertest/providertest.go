@@ -53,12 +53,13 @@ func (c *Clock) Advance(d time.Duration) {
 
 // Server is a provider under test.
 type Server struct {
-	Issuer string
-	Store  *bolt.Store
-	Keys   *keys.Keys
-	Clock  *Clock
-	HTTP   *http.Client // without cookies; follows no redirect
-	tb     testing.TB
+	Issuer   string
+	Provider *provider.Provider // for tests that call it without a listener
+	Store    *bolt.Store
+	Keys     *keys.Keys
+	Clock    *Clock
+	HTTP     *http.Client // without cookies; follows no redirect
+	tb       testing.TB
 }
 
 // Config is what a test may change before the provider is made.
@@ -69,6 +70,9 @@ type Config struct {
 	Keys     keys.Options
 	Real     bool   // the clock is the machine's
 	Dir      string // of the store; "": a temporary one
+	TLS      bool   // the issuer is https
+	// Wrap, where it is set, stands between the provider and the store, for tests of a store that fails.
+	Wrap func(storage.Store) storage.Store
 }
 
 // New starts a provider. It ends with the test.
@@ -103,18 +107,36 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 
 	listener := httptest.NewUnstartedServer(nil)
 	c.Issuer = "http://" + listener.Listener.Addr().String() + c.Path
+	if c.TLS {
+		c.Issuer = "https://" + listener.Listener.Addr().String() + c.Path
+	}
 	c.Options.Store, c.Options.Keys = store, ring
+	if c.Wrap != nil {
+		c.Options.Store = c.Wrap(store)
+	}
 	if c.Passwords == nil {
 		c.Passwords = users.NewAuthenticator(users.Options{Store: store, Now: c.Now})
 	}
 	p, err := provider.New(c.Options)
 	must(tb, err)
 	listener.Config.Handler = p
-	listener.Start()
+	if c.TLS {
+		listener.StartTLS()
+	} else {
+		listener.Start()
+	}
 	tb.Cleanup(listener.Close)
-	return &Server{Issuer: c.Issuer, Store: store, Keys: ring, Clock: clock, tb: tb, HTTP: &http.Client{
+	return &Server{Issuer: c.Issuer, Provider: p, Store: store, Keys: ring, Clock: clock, tb: tb, HTTP: &http.Client{
+		Transport:     listener.Client().Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// With is s for a subtest that shares it: failures of what it does are the subtest's.
+func (s *Server) With(tb testing.TB) *Server {
+	shared := *s
+	shared.tb = tb
+	return &shared
 }
 
 // Client registers a client of a type, with a redirect URI at another host, and returns it with its secret ("" for public clients).
