@@ -47,8 +47,8 @@ type phc struct {
 	salt, key []byte
 }
 
-// HashPassword returns the PHC string of argon2id for a new password, or a [*FieldError] of the field password. It takes 19 MiB and tens
-// of milliseconds; a server calls [Authenticator.Hash] instead, which bounds how many run at once.
+// HashPassword returns the PHC string of argon2id for a new password, or a [*FieldError] of the field password. It takes
+// 19 MiB and tens of milliseconds; a server calls [Authenticator.Hash] instead, which bounds how many run at once.
 func HashPassword(password string) (string, error) {
 	normalized, err := newPassword(password)
 	if err != nil {

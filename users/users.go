@@ -180,8 +180,8 @@ func validateProfile(f *fields.Faults, p storage.Profile) {
 	}
 }
 
-// day: OpenID Connect Core 5.1 lets birthdate be a day, a year alone, or a day in the year 0000, which is a leap year: 29 February is one
-// of them.
+// day: OpenID Connect Core 5.1 lets birthdate be a day, a year alone, or a day in the year 0000, which is a leap year: it has
+// a 29 February.
 func day(s string) bool {
 	_, err1 := time.Parse(time.DateOnly, s)
 	_, err2 := time.Parse("2006", s)
