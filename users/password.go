@@ -97,6 +97,13 @@ func derive(normalized string, h phc) []byte {
 
 func (h phc) matches(key []byte) bool { return subtle.ConstantTimeCompare(h.key, key) == 1 }
 
+// Matches reports whether hash was made of password. It takes what [HashPassword] takes; who signs in goes through an [Authenticator].
+func Matches(hash, password string) bool {
+	h, err := parsePHC(hash)
+	normalized, ok := normalize(password)
+	return err == nil && ok && h.matches(derive(normalized, h))
+}
+
 // NeedsRehash reports whether hash was made with other parameters than new ones are. What cannot be read needs it too.
 func NeedsRehash(hash string) bool {
 	h, err := parsePHC(hash)

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"signet/configs"
+	"signet/keys"
+	"signet/provider/issue"
+	"signet/storage"
+	"signet/storage/bolt"
+)
+
+// Names in the data folder; the socket's is admin.SocketName.
+const (
+	storeName  = "signet.db"
+	masterName = "master.key"
+)
+
+// explain adds a fix to an error.
+func explain(err error, fix string) error { return fmt.Errorf("%w; %s", err, fix) }
+
+// checkFolder refuses a data folder that is not there, or that others may enter.
+func checkFolder(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no data folder %s; signet serve makes it at its first start, or name another with --data", dir)
+	case err != nil:
+		return explain(err, "check who owns it, or name another with --data")
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder; name the data folder with --data", dir)
+	case info.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("others may enter the data folder %s, and with it whoever they are (its mode is %#o); chmod 700 %s, or name a folder inside it, "+
+			"which is then made", dir, info.Mode().Perm(), dir)
+	}
+	return nil
+}
+
+// makeFolder makes the data folder if it is missing. The folder above it must be there: a mistyped path shall not become a tree.
+func makeFolder(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrExist):
+		return checkFolder(dir)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the data folder %s cannot be made, since %s is missing; make that first, or name another with --data", dir, filepath.Dir(dir))
+	}
+	return explain(err, "make it by hand (mkdir -m 700 "+dir+") as the user whom signet runs as, or name another with --data")
+}
+
+// openStore opens the store of a data folder. Only a server makes one: a command on the wrong folder shall not.
+func openStore(cfg configs.Config, patience time.Duration, log *slog.Logger, make bool) (*bolt.Store, error) {
+	path := filepath.Join(cfg.Data, storeName)
+	if _, err := os.Stat(path); !make && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no store in %s; signet serve makes it at its first start, or name another folder with --data", cfg.Data)
+	}
+	store, err := bolt.Open(bolt.Options{Path: path, Timeout: patience, Log: log})
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, explain(err, "become the user whom signet runs as, or give the file to the one you are")
+	}
+	return store, err
+}
+
+// master loads the master key: the configured file, a systemd credential, or master.key in the data folder, which is made at the first
+// start. A store that has keys is not given another one: what they seal would be lost.
+func (a *app) master(ctx context.Context, cfg configs.Config, store storage.Rings) (*keys.Master, error) {
+	if cfg.MasterKeyFile != "" {
+		return keys.LoadMaster(cfg.MasterKeyFile)
+	}
+	if folder := a.getenv("CREDENTIALS_DIRECTORY"); folder != "" {
+		master, err := keys.LoadMaster(filepath.Join(folder, masterName))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return master, err
+		}
+	}
+	path := filepath.Join(cfg.Data, masterName)
+	master, err := keys.LoadMaster(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return master, err
+	}
+	ring, ringErr := store.Ring(ctx)
+	if ringErr != nil {
+		return nil, ringErr
+	}
+	if ring.Revision > 0 {
+		return nil, explain(err, "if it is elsewhere, name it with --master-key-file")
+	}
+	return keys.MakeMaster(path)
+}
+
+func (a *app) getenv(name string) string {
+	value := ""
+	for _, e := range a.env { // the last one counts, as for the shell
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+func openKeys(ctx context.Context, cfg configs.Config, store storage.Rings, master *keys.Master, log *slog.Logger) (*keys.Keys, error) {
+	return keys.Open(ctx, keys.Options{
+		Store: store, Master: master, Algs: cfg.Keys.Algorithms, Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
+		MaxToken:   max(cfg.Lifetimes.AccessToken, cfg.Lifetimes.IDToken),
+		MaxSession: cfg.Lifetimes.SessionAbsolute, MaxFamily: cfg.Lifetimes.RefreshAbsolute, Log: log,
+	})
+}
+
+func newIssuer(cfg configs.Config, store storage.Store, k *keys.Keys) *issue.Issuer {
+	return issue.New(issue.Options{
+		Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
+	})
+}

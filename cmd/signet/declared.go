@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"signet/audit"
+	"signet/clients"
+	"signet/configs"
+	"signet/fields"
+	"signet/storage"
+	"signet/users"
+)
+
+// declared is what the file declares, held to the rules of the rooms.
+type declared struct {
+	clients []storage.Client
+	users   []declaredUser
+}
+
+type declaredUser struct {
+	storage.User
+	password string // of password_file, to be hashed when it is not the one that is stored
+}
+
+// readDeclared makes records of the declarations, with all faults at once.
+func readDeclared(c configs.Config) (declared, configs.Faults) {
+	var all declared
+	var faults configs.Faults
+	for _, d := range c.Clients {
+		r := reader{kind: "clients", declared: d}
+		client := r.client(c.Keys.Algorithms)
+		all.clients, faults = append(all.clients, client), append(faults, r.faults...)
+	}
+	for _, d := range c.Users {
+		r := reader{kind: "users", declared: d}
+		user := r.user()
+		all.users, faults = append(all.users, user), append(faults, r.faults...)
+	}
+	return all, faults
+}
+
+// reader makes one record.
+type reader struct {
+	kind     string
+	declared configs.Declared
+	faults   configs.Faults
+}
+
+// fault reports what is wrong with a field, at its line, or at the entry's where the field is missing.
+func (r *reader) fault(field, problem, fix string) {
+	place := r.declared.Place
+	for _, f := range r.declared.Fields {
+		if f.Name == field {
+			place = f.Place
+		}
+	}
+	r.faults = append(r.faults, configs.Fault{Place: place, Key: r.kind + "." + r.declared.Name + "." + field, Problem: problem, Fix: fix})
+}
+
+// rules reports the faults that a room's rules found. Those of fields that could not be set are not reported twice.
+func (r *reader) rules(err error) {
+	for _, e := range flatten(err) {
+		f, ok := errors.AsType[*fields.Error](e)
+		if !ok {
+			r.fault("", e.Error(), "")
+			continue
+		}
+		if !slices.ContainsFunc(r.faults, func(known configs.Fault) bool { return strings.HasSuffix(known.Key, "."+f.Field) }) {
+			r.fault(f.Field, f.Problem, "")
+		}
+	}
+}
+
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, flatten(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}
+
+// one is the value of a field that the tables do not have; "" if it is not there.
+func (r *reader) one(field string) string {
+	for _, f := range r.declared.Fields {
+		if f.Name == field {
+			if len(f.Values) != 1 || f.Values[0] == "" {
+				r.fault(field, "takes one value", "write one, or leave the line out")
+				return ""
+			}
+			return f.Values[0]
+		}
+	}
+	return ""
+}
+
+// set sets the fields of a table; own are those that the caller reads.
+func (r *reader) set(names []string, set func(name string, values []string) error, own ...string) {
+	for _, f := range r.declared.Fields {
+		switch {
+		case slices.Contains(own, f.Name):
+		case f.Name == "secret" || f.Name == "client_secret" || f.Name == "password":
+			r.fault(f.Name, "a secret does not stand in this file", "use "+strings.Join(own[len(own)-2:], " or "))
+		case !slices.Contains(names, f.Name):
+			fix := "known here: " + strings.Join(append(slices.Clone(own), names...), ", ")
+			if near := configs.Nearest(f.Name, append(slices.Clone(own), names...)); near != "" {
+				fix = "did you mean " + near + "?"
+			}
+			r.fault(f.Name, "no such field", fix)
+		default:
+			r.rules(set(f.Name, f.Values))
+		}
+	}
+}
+
+func (r *reader) client(algs []string) storage.Client {
+	name, typ := r.declared.Name, r.one("type")
+	c, err := clients.New(typ, name, time.Time{})
+	c.ID, c.Origin = name, storage.OriginFile
+	switch {
+	case typ == "" && len(r.faults) == 0:
+		r.fault("type", "is missing", "write type: web (on a server), spa (in a browser) or native (on a phone or desktop)")
+	case err != nil:
+		r.rules(err)
+	}
+	r.set(clients.Fields.Names(), func(name string, values []string) error { return clients.Set(&c, name, values) },
+		"type", "secret_file", "secret_hash")
+	c.SecretHash = r.secret(c)
+	if typ != "" && err == nil {
+		r.rules(errors.Join(clients.Validate(c), clients.Signable(c, algs)))
+	}
+	return c
+}
+
+// secret is the hash of a client's secret, from where the file says.
+func (r *reader) secret(c storage.Client) (hash storage.Hash) {
+	file, hexHash := r.one("secret_file"), r.one("secret_hash")
+	switch {
+	case file != "" && hexHash != "":
+		r.fault("secret_hash", "stands beside secret_file", "keep one of the two")
+	case hexHash != "":
+		b, err := hex.DecodeString(hexHash)
+		if err != nil || len(b) != len(hash) {
+			r.fault("secret_hash", "is not a SHA-256 in hex", `make it with: printf %s "$SECRET" | sha256sum`)
+			return hash
+		}
+		copy(hash[:], b)
+	case file != "":
+		secret, ok := r.file("secret_file", file)
+		if ok && (len(secret) < 32 || !lettersAndDigits(secret)) {
+			r.fault("secret_file", "does not hold 32 or more letters and digits", "make one with: openssl rand -hex 32 > "+file)
+			return hash
+		}
+		if ok {
+			hash = storage.HashOf([]byte(secret))
+		}
+	case clients.NeedsSecret(c):
+		r.fault("client_secret", "is missing", "name a file that holds it by secret_file, or write its hash as secret_hash")
+	}
+	return hash
+}
+
+func lettersAndDigits(s string) bool {
+	return strings.Trim(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
+}
+
+// file reads a secret from a file, without the newline that ends it.
+func (r *reader) file(field, path string) (string, bool) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		r.fault(field, err.Error(), "name a file that signet may read")
+		return "", false
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), true
+}
+
+func (r *reader) user() declaredUser {
+	u, err := users.New(r.declared.Name, time.Time{})
+	u.Origin = storage.OriginFile
+	r.rules(err)
+	r.set(users.Fields.Names(), func(name string, values []string) error { return users.Set(&u, name, values) },
+		"password_file", "password_hash")
+	if !slices.ContainsFunc(r.declared.Fields, func(f configs.Field) bool { return f.Name == "email_verified" }) {
+		u.EmailVerified = u.Email != "" // the operator vouches for it
+	}
+	d := declaredUser{User: u}
+	file := r.one("password_file")
+	d.PasswordHash = r.one("password_hash")
+	switch {
+	case file != "" && d.PasswordHash != "":
+		r.fault("password_hash", "stands beside password_file", "keep one of the two")
+	case file != "":
+		d.password, _ = r.file("password_file", file)
+	}
+	if err == nil {
+		r.rules(users.Validate(d.User))
+	}
+	return d
+}
+
+// byFile is whoever wrote the file, in the audit log.
+func byFile(now time.Time, detail string) storage.Change {
+	return storage.Change{Now: now, Origin: audit.Origin{Actor: "file"}, Detail: detail}
+}
+
+// apply brings the store to what the file declares. What a command added under a declared name is the file's from then on. What the
+// file no longer declares is put out of use and left to the commands: ids are never given twice, so removing a client for a line that
+// was lost would be for ever.
+func (d declared) apply(ctx context.Context, store storage.Store, now time.Time, log *slog.Logger) error {
+	if err := d.applyClients(ctx, store, now, log); err != nil {
+		return fmt.Errorf("the declared clients: %w", err)
+	}
+	if err := d.applyUsers(ctx, store, now, log); err != nil {
+		return fmt.Errorf("the declared users: %w", err)
+	}
+	return nil
+}
+
+func (d declared) applyClients(ctx context.Context, store storage.Store, now time.Time, log *slog.Logger) error {
+	wanted := map[string]bool{}
+	for _, want := range d.clients {
+		wanted[want.ID] = true
+		have, err := store.Client(ctx, want.ID)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			want.Created = now
+		case err != nil:
+			return err
+		case sameClient(have, want):
+			continue
+		default:
+			want.Revision, want.Created = have.Revision, have.Created
+		}
+		want.Updated = now
+		if _, err := store.SaveClient(ctx, want, byFile(now, "declared")); err != nil {
+			return fmt.Errorf("%s: %w", want.ID, removedID(err))
+		}
+		log.Info("client taken from the file", "client", want.ID)
+	}
+	all, err := store.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.Origin != storage.OriginFile || wanted[c.ID] {
+			continue
+		}
+		c.Origin, c.Updated = storage.OriginOperator, now
+		c.SecretHash, c.RedirectURIs, c.PostLogoutRedirectURIs, c.GrantTypes, c.ResponseTypes = storage.Hash{}, nil, nil, nil, nil
+		if _, err := store.SaveClient(ctx, c, byFile(now, "no longer declared")); err != nil {
+			return fmt.Errorf("%s: %w", c.ID, err)
+		}
+		log.Warn("client is no longer in the file and was put out of use; declare it again, or remove it with signet client remove", "client", c.ID)
+	}
+	return nil
+}
+
+// removedID explains the refusal of an id that a removed client had.
+func removedID(err error) error {
+	if errors.Is(err, storage.ErrExists) {
+		return explain(err, "a client that was removed had this id, and tokens of it may still be about; choose another")
+	}
+	return err
+}
+
+func sameClient(a, b storage.Client) bool {
+	return a.Origin == b.Origin && a.Type == b.Type && a.SecretHash == b.SecretHash && a.ApplicationType == b.ApplicationType &&
+		len(clients.Fields.Diff(a, b)) == 0
+}
+
+func (d declared) applyUsers(ctx context.Context, store storage.Store, now time.Time, log *slog.Logger) error {
+	wanted := map[string]bool{}
+	for _, u := range d.users {
+		want := u.User
+		wanted[storage.LoginKey(want.Name)] = true
+		have, err := store.UserByLogin(ctx, want.Name)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			want.Created = now
+		case err != nil:
+			return err
+		case storage.LoginKey(have.Name) != storage.LoginKey(want.Name):
+			return fmt.Errorf("%s: this is the address of another user, %s; choose another name", want.Name, have.Name)
+		default:
+			want.Sub, want.Revision, want.Created, want.Epoch = have.Sub, have.Revision, have.Created, have.Epoch
+		}
+		if u.password != "" {
+			if want.PasswordHash, err = hashOf(u.password, have.PasswordHash); err != nil {
+				return fmt.Errorf("%s: %w", want.Name, err)
+			}
+		}
+		if want.Revision > 0 && sameUser(have, want) {
+			continue
+		}
+		want.Updated = now
+		if _, err := store.SaveUser(ctx, want, false, byFile(now, "declared")); err != nil {
+			return fmt.Errorf("%s: %w", want.Name, err)
+		}
+		log.Info("user taken from the file", "user", want.Sub)
+	}
+	all, err := store.Users(ctx)
+	if err != nil {
+		return err
+	}
+	for _, u := range all {
+		if u.Origin != storage.OriginFile || wanted[storage.LoginKey(u.Name)] {
+			continue
+		}
+		u.Origin, u.Disabled, u.Updated = storage.OriginOperator, true, now
+		if _, err := store.SaveUser(ctx, u, true, byFile(now, "no longer declared")); err != nil {
+			return fmt.Errorf("%s: %w", u.Name, err)
+		}
+		log.Warn("user is no longer in the file and was disabled; declare them again, or remove them with signet user remove", "user", u.Sub)
+	}
+	return nil
+}
+
+// hashOf returns the hash of a declared password: the stored one while it fits, since a new one would sign the user out.
+func hashOf(password, stored string) (string, error) {
+	if stored != "" && users.Matches(stored, password) && !users.NeedsRehash(stored) {
+		return stored, nil
+	}
+	return users.HashPassword(password)
+}
+
+func sameUser(a, b storage.User) bool {
+	return a.Origin == b.Origin && a.PasswordHash == b.PasswordHash && len(users.Fields.Diff(a, b)) == 0
+}

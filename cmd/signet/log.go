@@ -1,0 +1,23 @@
+package main
+
+import (
+	"log/slog"
+
+	"signet/configs"
+)
+
+// newLog writes to standard error.
+func (a *app) newLog(c configs.Log) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // configs knows only good ones
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "text" {
+		return slog.New(slog.NewTextHandler(a.stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(a.stderr, options))
+}
+
+// quietLog is for commands, which print what matters themselves.
+func (a *app) quietLog() *slog.Logger {
+	return a.newLog(configs.Log{Level: "error", Format: "text"})
+}

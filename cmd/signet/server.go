@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"signet/keys"
+	"signet/provider"
+	"signet/provider/admin"
+	"signet/provider/issue"
+	"signet/resources"
+	"signet/storage/bolt"
+	"signet/users"
+)
+
+// server is a provider with all that it runs on.
+type server struct {
+	cfg       configured
+	log       *slog.Logger
+	store     *bolt.Store
+	keys      *keys.Keys
+	passwords *users.Authenticator
+	public    []net.Listener
+	handler   http.Handler
+}
+
+// open prepares a server: the data folder, the store, the address, the keys, what the file declares, the provider. Nothing is answered
+// yet. Who gets a server closes it.
+func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *server, err error) {
+	s = &server{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if err := makeFolder(cfg.Data); err != nil {
+		return s, err
+	}
+	if s.store, err = openStore(cfg.Config, 2*time.Second, log, true); err != nil {
+		s.store = nil
+		return s, err
+	}
+	if s.public, err = listen(ctx, cfg.Listen, "--listen"); err != nil { // before keys are made: a port in use is the likelier fault
+		s.public = nil
+		return s, err
+	}
+	master, err := a.master(ctx, cfg.Config, s.store)
+	if err != nil {
+		return s, err
+	}
+	if s.keys, err = openKeys(ctx, cfg.Config, s.store, master, log); err != nil {
+		return s, err
+	}
+	now := time.Now()
+	if err := cfg.declared.apply(ctx, s.store, now, log); err != nil {
+		return s, err
+	}
+	resource := resources.Default(cfg.AccessTokens.Algorithm, cfg.AccessTokens.Typ, cfg.Lifetimes.AccessToken, cfg.AccessTokens.Claims)
+	if err := resources.Validate(resource); err != nil {
+		return s, fmt.Errorf("access_tokens: %w", err)
+	}
+	if _, err := resources.Ensure(ctx, s.store, resource, byFile(now, "access tokens of the issuer")); err != nil {
+		return s, err
+	}
+	s.passwords = users.NewAuthenticator(users.Options{Store: s.store, Log: log})
+	s.handler, err = provider.New(s.providerOptions())
+	return s, err
+}
+
+func (s *server) providerOptions() provider.Options {
+	l := s.cfg.Lifetimes
+	window := l.RefreshReuseWindow
+	if window == 0 {
+		window = -1 // never; zero is the provider's default
+	}
+	var proxies []string
+	for _, p := range s.cfg.TrustedProxy {
+		proxies = append(proxies, p.String())
+	}
+	return provider.Options{
+		Issuer: s.cfg.Issuer, Store: s.store, Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
+		Lifetimes: provider.Lifetimes{
+			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
+			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,
+		},
+	}
+}
+
+// close lets go of everything.
+func (s *server) close() error {
+	for _, l := range s.public {
+		l.Close()
+	}
+	if s.store == nil {
+		return nil
+	}
+	return s.store.Close()
+}
+
+// admin is the operator's API of this server.
+func (s *server) admin() http.Handler {
+	tokens := newIssuer(s.cfg.Config, s.store, s.keys)
+	return admin.New(admin.Options{
+		Store:  s.store,
+		Keys:   func() (*keys.Keys, error) { return s.keys, nil },
+		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
+		Algs:   s.keys.Algs(),
+		Hash:   s.passwords.Hash,
+		Status: admin.Status{Version: version().Version, Issuer: s.cfg.Issuer, PID: os.Getpid(), Started: time.Now()},
+		File:   s.cfg.file,
+		Now:    time.Now,
+	})
+}
+
+// drainTime is how long requests under way may take when the server ends.
+const drainTime = 10 * time.Second
+
+// run answers until ctx ends, then finishes what is under way. ready is called once requests are answered.
+func (s *server) run(ctx context.Context, ready func()) error {
+	socket, err := admin.Listen(s.cfg.Data)
+	if err != nil {
+		return err
+	}
+	public := httpServer(s.handler, s.log)
+	if s.cfg.TLSCert != "" {
+		if public.TLSConfig, err = tlsConfig(s.cfg.TLSCert, s.cfg.TLSKey, s.log); err != nil {
+			return errors.Join(err, socket.Close())
+		}
+	}
+	operator := httpServer(s.admin(), s.log)
+	operator.ConnContext = admin.ConnContext
+
+	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // keys and sweeping go on while requests are finished
+	var upkeep sync.WaitGroup
+	upkeep.Go(func() { s.keys.Run(background) })
+	upkeep.Go(func() { sweeper{s.store, s.cfg.Audit.Retention, s.log}.run(background) })
+	failed := make(chan error, len(s.public)+1)
+	for _, l := range s.public {
+		go func() { failed <- serveOn(public, l) }()
+	}
+	go func() { failed <- operator.Serve(socket) }()
+	ready()
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	err = errors.Join(err, s.drain(ctx, public, operator))
+	stop()
+	upkeep.Wait()
+	return err
+}
+
+func serveOn(srv *http.Server, l net.Listener) error {
+	if srv.TLSConfig != nil {
+		return srv.ServeTLS(l, "", "")
+	}
+	return srv.Serve(l)
+}
+
+func (s *server) drain(ctx context.Context, servers ...*http.Server) error {
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, srv := range servers {
+		all.Go(func() {
+			if err := srv.Shutdown(drain); err != nil {
+				s.log.Warn("requests under way were cut off", "error", err)
+				srv.Close()
+			}
+		})
+	}
+	all.Wait()
+	return nil
+}
