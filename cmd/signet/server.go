@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -143,7 +144,10 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	upkeep.Go(func() { sweeper{s.store, s.cfg.Audit.Retention, s.log}.run(background) })
 	failed := make(chan error, len(s.public)+1)
 	for _, l := range s.public {
-		go func() { failed <- serveOn(public, l) }()
+		if s.cfg.TLSCert != "" {
+			l = tls.NewListener(l, public.TLSConfig)
+		}
+		go func() { failed <- public.Serve(l) }()
 	}
 	go func() { failed <- operator.Serve(socket) }()
 	ready()
@@ -156,13 +160,6 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	stop()
 	upkeep.Wait()
 	return err
-}
-
-func serveOn(srv *http.Server, l net.Listener) error {
-	if srv.TLSConfig != nil {
-		return srv.ServeTLS(l, "", "")
-	}
-	return srv.Serve(l)
 }
 
 func (s *server) drain(ctx context.Context, servers ...*http.Server) error {
