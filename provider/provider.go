@@ -160,4 +160,3 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 func (p *Provider) Ready(ctx context.Context) error {
 	return errors.Join(p.store.Ready(ctx), p.keys.Ready())
 }
-

@@ -51,7 +51,9 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	route(r, base+oauth.IntrospectPath, wrongMethod, answers{"POST": oauth.Handler(e.info.Introspect)})
 
 	// Where a client sends a browser, by GET or by a form of its own.
-	page := func(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc { return problem.Handler(p.pages, f) }
+	page := func(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+		return problem.Handler(p.pages, f)
+	}
 	route(r, base+oauth.AuthorizePath, p.wrongPage, answers{"GET": page(e.authorize.Get), "POST": page(e.authorize.Post)})
 	route(r, base+authorize.PostedPath, p.wrongPage, answers{"GET": page(e.authorize.Posted)})
 	route(r, base+oauth.LogoutPath, p.wrongPage, answers{"GET": page(e.logout.Get), "POST": page(e.logout.Post)})
@@ -143,7 +145,9 @@ func (p *Provider) home(issuer string) http.HandlerFunc {
 // healthz says that the process answers; readyz, that it can do its work.
 func (p *Provider) healthz(w http.ResponseWriter, r *http.Request) { p.health(w, r, nil) }
 
-func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) { p.health(w, r, p.Ready(r.Context())) }
+func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) {
+	p.health(w, r, p.Ready(r.Context()))
+}
 
 func (p *Provider) health(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Cache-Control", "no-store")
