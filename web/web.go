@@ -15,6 +15,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -70,6 +71,7 @@ func (p *Pages) funcs() template.FuncMap {
 func (p *Pages) Write(w http.ResponseWriter, status int, page Page) {
 	var body bytes.Buffer
 	if err := p.render(&body, page); err != nil {
+		slog.Error("web: page not rendered", "page", page.template(), "error", err)
 		http.Error(w, "This page could not be made. That is a fault of the server; its operator can find it in the log.", http.StatusInternalServerError)
 		return
 	}
