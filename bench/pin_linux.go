@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// core picks one of the cores that the process may run on.
+type core func(cores []int) int
+
+func first(cores []int) int { return cores[0] }
+func last(cores []int) int  { return cores[len(cores)-1] }
+
+// allowed is read before anything is pinned, and by a child again, whose parent is pinned already: hence from the first process.
+const coresVariable = "SIGNET_BENCH_CORES"
+
+// pin keeps this process on one core, threads that it starts later too, and says so. On a single core there is nothing to keep apart.
+func pin(pick core) (string, error) {
+	cores, err := allowed()
+	if err != nil {
+		return "", err
+	}
+	if len(cores) < 2 {
+		return "one core for servers and load: rates and latencies mean little", nil
+	}
+	var set unix.CPUSet
+	set.Set(pick(cores))
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return "", err
+	}
+	for _, thread := range threads {
+		id, err := strconv.Atoi(thread.Name())
+		if err == nil {
+			err = unix.SchedSetaffinity(id, &set)
+		}
+		if err != nil {
+			return "", fmt.Errorf("keeping thread %s on core %d: %w", thread.Name(), pick(cores), err)
+		}
+	}
+	return fmt.Sprintf("servers on core %d, load on core %d of %d", first(cores), last(cores), len(cores)), nil
+}
+
+// allowed are the cores that the first process was given. Children inherit its pinned core, so it tells them.
+func allowed() (cores []int, err error) {
+	if told := os.Getenv(coresVariable); told != "" {
+		for text := range strings.SplitSeq(told, " ") {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return nil, err
+			}
+			cores = append(cores, n)
+		}
+		return cores, nil
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, err
+	}
+	for n := range len(set) * 64 {
+		if set.IsSet(n) {
+			cores = append(cores, n)
+		}
+	}
+	return cores, os.Setenv(coresVariable, strings.Trim(fmt.Sprint(cores), "[]"))
+}
+
+// machine is the CPU's name.
+func machine() string {
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(info)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown CPU"
+}

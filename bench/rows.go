@@ -1,0 +1,145 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+)
+
+// row is one thing that is measured.
+type row struct {
+	name   string
+	server *child
+	ask    func(*worker) error
+	floor  string // the row that it is compared with; "": it is a floor
+}
+
+const (
+	rowDocument = "floor: a document"
+	rowES256    = "floor: one ES256 signature"
+	rowRS256    = "floor: one RS256 signature"
+)
+
+// rowsOf are the rows that match, after the floors that they are compared with.
+func rowsOf(floor, provider *child, s stock, match *regexp.Regexp) []row {
+	form := func(path string) func(*worker) error {
+		return func(w *worker) error {
+			a, err := w.post(path, "", "grant_type=refresh_token&refresh_token=AQAAAAEBnPVcbGF1Z2h0ZXIgaXMgdGhlIGJlc3QgbWVkaWNpbmUgaXMgd2hhdCB0aGV5IHNheQ")
+			return a.want(http.StatusOK, err)
+		}
+	}
+	get := func(path string) func(*worker) error {
+		return func(w *worker) error {
+			a, err := w.get(path, "")
+			return a.want(http.StatusOK, err)
+		}
+	}
+	all := []row{
+		{rowDocument, floor, get(floorDocument), ""},
+		{rowES256, floor, form(floorES256), ""},
+		{rowRS256, floor, form(floorRS256), ""},
+		{"discovery", provider, get("/.well-known/openid-configuration"), rowDocument},
+		{"JWKS", provider, get("/jwks"), rowDocument},
+		{"userinfo", provider, s.userinfo, rowDocument},
+		{"introspection", provider, s.introspect, rowDocument},
+		{"refresh", provider, s.plain.refresh, rowES256},
+		{"refresh, ID token ES256", provider, s.es256.refresh, rowES256},
+		{"refresh, ID token RS256", provider, s.rs256.refresh, rowRS256},
+		{"authorization with a session", provider, s.authorize, rowDocument},
+		{"code flow, ID token ES256", provider, s.codeFlow, rowES256},
+	}
+	var rows []row
+	floors := map[string]bool{}
+	for _, r := range all {
+		if r.floor != "" && match.MatchString(r.name) {
+			rows, floors[r.floor] = append(rows, r), true
+		}
+	}
+	for i := 2; i >= 0; i-- {
+		if floors[all[i].name] {
+			rows = append([]row{all[i]}, rows...)
+		}
+	}
+	return rows
+}
+
+// line is a line of refresh tokens: the current one.
+type line struct{ refresh, access string }
+
+// lines are those of one client and scope.
+type lines struct {
+	client credentials
+	scope  string
+	all    []line
+}
+
+// stock is what the provider gave out before the measuring began.
+type stock struct {
+	plain, es256, rs256 lines
+	browsers            []string // the Cookie header of each
+}
+
+// refresh uses a refresh token, and remembers the next one.
+func (l *lines) refresh(w *worker) error {
+	mine := mine(w, l.all)
+	a, err := w.post("/token", l.client.basic(), "grant_type=refresh_token&refresh_token="+mine.refresh)
+	if err := a.want(http.StatusOK, err); err != nil {
+		return err
+	}
+	mine.refresh, mine.access = a.member("refresh_token"), a.member("access_token")
+	return nil
+}
+
+// userinfo asks with one token again and again, as apps do.
+func (s *stock) userinfo(w *worker) error {
+	a, err := w.get("/userinfo", "Authorization: Bearer "+s.es256.all[w.number].access+"\r\n")
+	return a.want(http.StatusOK, err)
+}
+
+func (s *stock) introspect(w *worker) error {
+	a, err := w.post("/introspect", s.es256.client.basic(), "token="+s.es256.all[w.number].access)
+	return a.want(http.StatusOK, err)
+}
+
+// authorize gets a code without a question: single sign-on.
+func (s *stock) authorize(w *worker) error {
+	_, err := w.code(s.browser(w), s.es256.client, s.es256.scope)
+	return err
+}
+
+// codeFlow is a sign-in to another app: the code, and the tokens for it.
+func (s *stock) codeFlow(w *worker) error {
+	_, err := w.signIn(s.browser(w), s.es256.client, s.es256.scope)
+	return err
+}
+
+func (s *stock) browser(w *worker) string { return s.browsers[w.number%len(s.browsers)] }
+
+func (c credentials) basic() string { return basicAuth(c.ID, c.Secret) }
+
+// code asks for an authorization and returns the code.
+func (c *conn) code(cookies string, client credentials, scope string) (string, error) {
+	a, err := c.get("/authorize?"+authorization(client, scope).Encode(), cookies)
+	if err := a.want(http.StatusSeeOther, err); err != nil {
+		return "", err
+	}
+	to, err := url.Parse(a.location)
+	if err != nil || to.Query().Get("code") == "" {
+		return "", errNoCode(a.location)
+	}
+	return to.Query().Get("code"), nil
+}
+
+// signIn runs the code flow and returns what came of it.
+func (c *conn) signIn(cookies string, client credentials, scope string) (line, error) {
+	code, err := c.code(cookies, client, scope)
+	if err != nil {
+		return line{}, err
+	}
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {verifier}}
+	a, err := c.post("/token", client.basic(), form.Encode())
+	if err := a.want(http.StatusOK, err); err != nil {
+		return line{}, err
+	}
+	return line{refresh: a.member("refresh_token"), access: a.member("access_token")}, nil
+}
