@@ -188,7 +188,7 @@ func (f Family) Rotate(u User, r Rotation) (Family, error) {
 	case r.Generation == f.Generation && r.Keep:
 	case r.Generation == f.Generation: // RFC 9700 section 4.14.2: rotation
 		next.Generation, next.Moved = f.Generation+1, r.Now
-	case r.Generation+1 == f.Generation && r.Now.Before(f.Moved.Add(r.Window)):
+	case f.Generation > 0 && r.Generation == f.Generation-1 && r.Now.Before(f.Moved.Add(r.Window)):
 		// A lost answer or two tabs must not sign a person out: the same successor again, no fork of the family.
 		return f, nil
 	case r.Generation > f.Generation: // only a restored store can be behind its own tokens: closed, without the word theft
