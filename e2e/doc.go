@@ -1,0 +1,29 @@
+// Package e2e looks at Signet from outside: with a real browser, with other people's client libraries, with kill -9. It has nothing but
+// tests. What a single endpoint answers is tested beside it; here is what only the whole can show.
+//
+//	signin_test.go     people sign in with Chromium, at apps made with coreos/go-oidc and with zitadel/oidc
+//	crosssite_test.go  form_post, a posted request, frames: what crosses sites, and what may not
+//	keyboard_test.go   without a mouse, and without JavaScript
+//	demo_test.go       signet dev: the demo app from the first page to Ctrl-C, and the README's pictures
+//	rotation_test.go   keys rotate under load, and no verifier notices
+//	crash_test.go      signet serve is killed under load, ten times: nothing acknowledged is lost, nothing spent comes back
+//	race_test.go       twenty at once for one code, and for one refresh token
+//
+// and below them
+//
+//	app_test.go        an app on another site than the provider, on either library
+//	agent_test.go      a browser without a screen, for load
+//	chromium_test.go   Chromium
+//	signet_test.go     the built program as a process
+//
+// All of it runs with go test ./e2e. Parts of it:
+//
+//	go test ./e2e -short                    without the long ones: crash, rotation by schedule
+//	go test ./e2e -run 'SignIn|CrossSite|Keyboard|Script|Demo'    what needs Chromium; skipped where there is none
+//	go test ./e2e -run Crash -v             each round's counts; the seed of a run is in its first line, -seed repeats it
+//	go test ./e2e -run Demo -update         paints docs/images anew, and the phone's and the dark ones into -pictures DIR
+//
+// The provider listens on 127.0.0.1 and the apps are addressed as localhost: two sites to a browser. (Two ports of one host would
+// be one.) Each app's callback sends the browser one hop further, to a third origin, since Chromium holds the whole chain of redirects after
+// a form against that page's form-action.
+package e2e
