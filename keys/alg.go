@@ -107,8 +107,8 @@ func fitsEC(curve elliptic.Curve) func(crypto.PublicKey) bool {
 	}
 }
 
-// signEC signs without randomness: RFC 8725 section 3.2 wants the deterministic approach of RFC 6979, which no weak random source can
-// turn into a leak of the key. It is also a sixth faster than what crypto/ecdsa does with a random source.
+// signEC signs without randomness: RFC 8725 section 3.2 wants the deterministic approach of RFC 6979, which no weak random
+// source can turn into a leak of the key. It is also a sixth faster than what crypto/ecdsa does with a random source.
 func signEC(hash crypto.Hash, size int) func(crypto.Signer, []byte) ([]byte, error) {
 	return func(key crypto.Signer, input []byte) ([]byte, error) {
 		var digest [sha512.Size]byte

@@ -5,8 +5,8 @@
 //
 // Everything is one row of the store, [storage.Ring]. A change is a compare-and-swap of the whole row: read it, decide, save it
 // from the revision that was read; on [storage.ErrConflict] read and decide again. So a rotation happens once, however many
-// servers share the store. The decisions are pure functions of the row and the clock (plan.go); a key to be made is a row without a kid
-// until fill (make.go) has made it.
+// servers share the store. The decisions are pure functions of the row and the clock (plan.go); a key to be made has no kid
+// until it has been made (make.go).
 //
 // # The states of a signing key
 //
@@ -27,8 +27,9 @@
 //
 // # The snapshot
 //
-// Requests never touch the store and parse no key. Sign, Verify, JWKS and MAC read one immutable snapshot behind an atomic pointer, made
-// anew when the ring or a state changed: signers with their headers encoded, public keys by kid, the JWKS as bytes with an ETag.
+// Requests never touch the store and parse no key. Sign, Verify, JWKS and MAC read one immutable snapshot behind an atomic
+// pointer, made anew when the ring or a state changed: signers with their headers encoded, public keys by kid, the JWKS as bytes
+// with an ETag.
 //
 // # Sealing
 //

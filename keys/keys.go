@@ -26,7 +26,8 @@ var (
 	ErrMACKey = errors.New("keys: unknown MAC key")
 )
 
-// MaxAge is how long a JWKS may be cached, and how long a key must have been announced before it signs unless the operator forces it.
+// MaxAge is how long a JWKS may be cached, and how long a key must have been announced before it signs unless the operator
+// forces it.
 const MaxAge = 15 * time.Minute
 
 // Options say where the keys are and how long they live. Zero durations take the defaults below.
@@ -133,7 +134,8 @@ func (k *Keys) JWKS() (body []byte, etag string) {
 	return now.jwks, now.etag
 }
 
-// Ready reports whether the keys are as the store has them: nil, or why the last reading or change failed. Signing goes on with what is known.
+// Ready reports whether the keys are as the store has them: nil, or why the last reading or change failed. Signing goes on with
+// what is known.
 func (k *Keys) Ready() error {
 	if err := k.failure.Load(); err != nil {
 		return *err

@@ -90,7 +90,7 @@ func isCredential(path string) bool {
 // parseMaster reads the text of a master key file. One newline at the end is what editors and echo leave.
 func parseMaster(text []byte) (key [keySize]byte, err error) {
 	line := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	if len(line) != base64.StdEncoding.EncodedLen(keySize) || strings.ContainsAny(line, "\r\n") {
+	if len(line) != base64.StdEncoding.EncodedLen(keySize) {
 		return key, errMasterForm
 	}
 	decoded, err := base64.StdEncoding.Strict().DecodeString(line)
@@ -100,7 +100,8 @@ func parseMaster(text []byte) (key [keySize]byte, err error) {
 	return key, nil
 }
 
-var errMasterForm = errors.New("it must be one line of 44 characters, the base64 of 32 random bytes, as `openssl rand -base64 32` prints it")
+var errMasterForm = errors.New("it must be one line of 44 characters, the base64 of 32 random bytes, " +
+	"as `openssl rand -base64 32` prints it")
 
 // MakeMaster makes a master key and stores it at path, mode 0600, durable before it returns. It never replaces a file: if
 // there is one, or another process is faster, the error is fs.ErrExist.

@@ -159,6 +159,11 @@ func TestLoadMasterFromSystemd(t *testing.T) {
 		}
 	}
 	inside, outside := filepath.Join(folder, "master"), filepath.Join(t.TempDir(), "master")
+	beside := folder + "-master"
+	write(beside)
+	if _, err := keys.LoadMaster(beside); err == nil {
+		t.Error("a file beside the folder passes as a credential")
+	}
 	write(inside)
 	write(outside)
 	if _, err := keys.LoadMaster(inside); err != nil {

@@ -98,12 +98,12 @@ func (k *Keys) Rotate(ctx context.Context, r RotateOptions, o storage.Change) ([
 	return k.List(), nil
 }
 
-// Revoke takes a key out of use, for when its private part may be known to others: from its return on this server neither publishes nor
-// accepts it, the others from their next tick on. An active or next key is replaced in the same change. Unknown: storage.ErrNotFound;
-// revoking again is no error.
+// Revoke takes a key out of use, for when its private part may be known to others: from its return on this server neither
+// publishes nor accepts it, the others from their next tick on. An active or next key is replaced in the same change. Unknown:
+// storage.ErrNotFound; revoking again is no error.
 func (k *Keys) Revoke(ctx context.Context, kid string, o storage.Change) error {
 	return k.change(ctx, o, func(d *draft) error {
-		i := slices.IndexFunc(d.Signing, func(s storage.SigningKey) bool { return s.KID == kid && kid != "" })
+		i := slices.IndexFunc(d.Signing, func(s storage.SigningKey) bool { return s.KID == kid })
 		if i < 0 {
 			return fmt.Errorf("keys: key %q: %w", kid, storage.ErrNotFound)
 		}

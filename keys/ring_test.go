@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -577,6 +578,15 @@ func TestAlgorithmsTurnedOnAndOff(t *testing.T) {
 	if got := states(k, "ES384"); !slices.Equal(got, []keys.State{keys.Retired}) {
 		t.Errorf("at the end of its time: %v", got)
 	}
+	if _, err := both.Rotate(t.Context(), keys.RotateOptions{Alg: "ES384"}, storage.Change{}); err != nil {
+		t.Errorf("where it is still on, with no key left: %v", err)
+	}
+	sign(t, both, "ES384")
+	if err := both.Revoke(t.Context(), kid(both, "ES384", keys.Active), storage.Change{}); err != nil {
+		t.Error(err)
+	}
+	c.pass(31 * day)
+	tick(t, k)
 	c.pass(11 * day)
 	tick(t, k)
 	if got := states(k, "ES384"); len(got) != 0 {
@@ -723,10 +733,11 @@ func TestOpenRefuses(t *testing.T) {
 	})
 	t.Run("a maker of the wrong keys", func(t *testing.T) {
 		t.Parallel()
-		o := options(new(keystest.Rings), newClock())
+		store := new(keystest.Rings)
+		o := options(store, newClock())
 		o.Generate = func(string) (crypto.Signer, error) { return keys.Generate("EdDSA") }
-		if _, err := keys.Open(t.Context(), o); err == nil {
-			t.Error("an Ed25519 key signs ES256")
+		if _, err := keys.Open(t.Context(), o); err == nil || len(store.Changes()) != 0 {
+			t.Error("an Ed25519 key is stored for ES256:", err)
 		}
 	})
 	t.Run("RFC 8725 3.1: one key for two algorithms", func(t *testing.T) {
@@ -742,29 +753,45 @@ func TestOpenRefuses(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("a private part moved to another row", func(t *testing.T) {
+	tampered := func(t *testing.T, change func(active, next *storage.SigningKey)) error {
 		t.Parallel()
 		c, store := newClock(), new(keystest.Rings)
 		k := open(t, options(store, c))
-		a, b := kid(k, "ES256", keys.Active), kid(k, "ES256", keys.Next)
 		ring, _ := store.Ring(t.Context())
 		ring.Signing = slices.Clone(ring.Signing)
-		var from []byte
-		for _, s := range ring.Signing {
-			if s.KID == b {
-				from = s.Sealed
-			}
+		a, b := &ring.Signing[0], &ring.Signing[1]
+		if a.KID != kid(k, "ES256", keys.Active) {
+			a, b = b, a
 		}
-		for i := range ring.Signing {
-			if ring.Signing[i].KID == a {
-				ring.Signing[i].Sealed = from
-			}
-		}
+		change(a, b)
 		if _, err := store.SaveRing(t.Context(), ring, storage.Change{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keys.Open(t.Context(), options(store, c)); err == nil {
+		_, err := keys.Open(t.Context(), options(store, c))
+		return err
+	}
+	t.Run("a public part that is not the private one's", func(t *testing.T) {
+		if err := tampered(t, func(a, b *storage.SigningKey) { a.Public, b.Public = b.Public, a.Public }); err == nil {
 			t.Error("it opened")
+		}
+	})
+	t.Run("a key of another kind than its algorithm's", func(t *testing.T) {
+		key, err := keystest.Generate("EdDSA")
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tampered(t, func(_, b *storage.SigningKey) { b.Public = der }); err == nil {
+			t.Error("it opened")
+		}
+	})
+	t.Run("a private part moved to another row", func(t *testing.T) {
+		err := tampered(t, func(a, b *storage.SigningKey) { a.Sealed, a.Public = b.Sealed, b.Public })
+		if err == nil || !strings.Contains(err.Error(), "does not open") {
+			t.Error(err)
 		}
 	})
 }

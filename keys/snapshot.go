@@ -80,10 +80,10 @@ func (s *snapshot) openMACs() error {
 	return nil
 }
 
-// prepareVerifier makes the verifier of key, or takes the one that before had for the same key. before may be nil.
+// prepareVerifier makes the verifier of key, or takes the one that before had: a kid stands for one key for ever. before may be nil.
 func (s *snapshot) prepareVerifier(key storage.SigningKey, before *snapshot) (err error) {
 	if before != nil {
-		if v, ok := before.verifiers[key.KID]; ok && v.alg.name == key.Alg && bytes.Equal(v.der, key.Public) {
+		if v, ok := before.verifiers[key.KID]; ok {
 			s.verifiers[key.KID] = v
 			return nil
 		}
@@ -127,7 +127,6 @@ func (s *snapshot) publish() error {
 type verifier struct {
 	alg    *algorithm
 	public crypto.PublicKey
-	der    []byte
 }
 
 func newVerifier(key storage.SigningKey) (*verifier, error) {
@@ -142,7 +141,7 @@ func newVerifier(key storage.SigningKey) (*verifier, error) {
 	if !a.fits(public) {
 		return nil, fmt.Errorf("keys: key %s is of another kind than %s needs", key.KID, key.Alg)
 	}
-	return &verifier{alg: a, public: public, der: key.Public}, nil
+	return &verifier{alg: a, public: public}, nil
 }
 
 // signer is the private half of an active key, with its JWS headers encoded.

@@ -63,8 +63,8 @@ func (s schedule) unpublished(t time.Time) time.Time { return t.Add(s.token + la
 // forgotten is when the last session in which such a token was issued has ended too.
 func (s schedule) forgotten(t time.Time) time.Time { return s.unpublished(t).Add(s.session) }
 
-// due is when next takes over from active: at the end of active's time, or as soon as possible if the operator asked for it, but never before
-// next was announced long enough.
+// due is when next takes over from active: at the end of active's time, or as soon as possible if the operator asked for it, but
+// never before next was announced long enough.
 func (s schedule) due(active, next storage.SigningKey) time.Time {
 	at := next.Created.Add(s.announce)
 	if end := active.Active.Add(s.rotate); active.Asked.IsZero() && end.After(at) {

@@ -1,5 +1,5 @@
-// Package discovery publishes what clients need to know before they talk to us: the metadata document (OpenID Connect Discovery 3 and 4,
-// RFC 8414) and the signing keys (RFC 7517).
+// Package discovery publishes what clients need to know before they talk to us: the metadata document (OpenID Connect
+// Discovery 3 and 4, RFC 8414) and the signing keys (RFC 7517).
 //
 // One document serves both well-known locations: RFC 8414 section 2 allows members that only OpenID defines, and clients of
 // either kind want members of the other. It says what is on, never more. Its bytes are made once, the JWKS's by package keys

@@ -47,8 +47,8 @@ func New(o Options) (*Discovery, error) {
 	return &Discovery{keys: o.Keys, metadata: body.Bytes(), etag: etag}, nil
 }
 
-// Locations returns the paths, from the host's root, at which the metadata of an issuer is expected: OpenID Connect Discovery 4 appends
-// its well-known path to the issuer's path, RFC 8414 section 3.1 puts its own in front of it.
+// Locations returns the paths, from the host's root, at which the metadata of an issuer is expected: OpenID Connect Discovery 4
+// appends its well-known path to the issuer's path, RFC 8414 section 3.1 puts its own in front of it.
 func Locations(issuer string) (openid, oauth2 string, err error) {
 	u, err := url.Parse(issuer)
 	if err != nil {

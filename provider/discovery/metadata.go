@@ -41,7 +41,8 @@ type Metadata struct {
 	PromptValuesSupported                      []string `json:"prompt_values_supported"`
 	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"`
 
-	// Without these three a client may assume otherwise: OpenID Connect Discovery 3 gives request_uri_parameter_supported the default true.
+	// Always present: a client may take the absence for support, since the default of the last one is true (OpenID Connect
+	// Discovery 3).
 	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
 	RequestParameterSupported    bool `json:"request_parameter_supported"`
 	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
