@@ -320,6 +320,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"RFC 7797: b64 false":                               own("ES256", header("ES256", esKID, `,"crit":["b64"],"b64":false`)),
 		"RFC 7797: b64 false without crit":                  own("ES256", header("ES256", esKID, `,"b64":false`)),
 		"zip":                                               own("ES256", header("ES256", esKID, `,"zip":"DEF"`)),
+		"cty, with the value of the typ":                    own("ES256", header("ES256", esKID, `,"cty":"at+jwt"`)),
 		"a nonce":                                           own("ES256", header("ES256", esKID, `,"nonce":"x"`)),
 		"RFC 8725 3.11: another typ":                        own("ES256", fmt.Sprintf(`{"alg":"ES256","kid":%q,"typ":"JWT"}`, esKID)),
 		"no typ":                                            own("ES256", fmt.Sprintf(`{"alg":"ES256","kid":%q}`, esKID)),
