@@ -128,7 +128,6 @@ func serve(handler http.Handler, hello func(address string) (greeting, error)) e
 
 // obey answers the parent's lines.
 func obey(in io.Reader, out io.Writer) error {
-	defer pprof.StopCPUProfile() // without one it does nothing
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
 		if path := lines.Text(); path != "" {
@@ -140,6 +139,7 @@ func obey(in io.Reader, out io.Writer) error {
 			if err := pprof.StartCPUProfile(profile); err != nil {
 				return err
 			}
+			defer pprof.StopCPUProfile()
 		}
 		fmt.Fprintln(out, cpuTime().Microseconds())
 	}
