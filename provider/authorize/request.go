@@ -3,6 +3,7 @@ package authorize
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"signet/clients"
 	"signet/provider/oauth"
@@ -39,10 +40,15 @@ func (e *Endpoint) target(ctx context.Context, p oauth.Params) (target, error) {
 		return target{}, notRegistered(client)
 	}
 	t := target{client: client, redirectURI: uri, mode: "query", state: p.Single("state"), silent: p.Single("prompt") == "none"}
-	if mode := p.Single("response_mode"); responseModes[mode] {
+	if mode := p.Single("response_mode"); responseModes[mode] && (mode != "form_post" || postable(uri)) {
 		t.mode = mode
 	}
 	return t, nil
+}
+
+// postable reports whether a form can be posted to the redirect URI: apps with a scheme of their own are opened, and get no body.
+func postable(uri string) bool {
+	return strings.HasPrefix(uri, "http://") || strings.HasPrefix(uri, "https://")
 }
 
 // client returns the client of a request.

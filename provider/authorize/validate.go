@@ -56,6 +56,8 @@ func responseType(p oauth.Params, c storage.Client, req *storage.Request) error 
 	switch mode := p.Get("response_mode"); {
 	case mode != "" && !responseModes[mode]:
 		return oauth.Errorf(oauth.InvalidRequest, "response_mode must be query, fragment or form_post")
+	case mode == "form_post" && !postable(req.RedirectURI): // Form Post Response Mode 2: "transmitted via the HTTP POST method"
+		return oauth.Errorf(oauth.InvalidRequest, "response_mode form_post needs a redirect_uri of https or http")
 	case req.ResponseType == "":
 		return oauth.Errorf(oauth.InvalidRequest, "response_type is missing")
 	case req.ResponseType != "code":
