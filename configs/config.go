@@ -28,7 +28,6 @@ type Config struct {
 	Registration        string // RegistrationOff
 	TLSCert, TLSKey     string // PEM files; both or none
 	TrustedProxy        []netip.Prefix
-	RateLimit           bool
 	AllowInsecureIssuer bool
 
 	Lifetimes    Lifetimes
@@ -112,7 +111,6 @@ func Default() Config {
 		Data:         "signet-data",
 		Storage:      StorageBolt,
 		Registration: RegistrationOff,
-		RateLimit:    true,
 		Lifetimes: Lifetimes{
 			AccessToken:        10 * time.Minute,
 			IDToken:            10 * time.Minute,

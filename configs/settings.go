@@ -14,11 +14,12 @@ import (
 // setting is one row of the table: a name, and how its values get into a Config. A problem that into returns completes the
 // sentence "NAME: …", and says how to mend it after a semicolon.
 type setting struct {
-	name string // as in the file, with dots for sections
-	arg  string // what the flag's value is called; "": serve has no flag for it
-	help string // of the flag
-	list bool   // the file may have a list
-	into func(values []string) error
+	name  string // as in the file, with dots for sections
+	arg   string // what the flag's value is called; "": serve has no flag for it
+	help  string // of the flag
+	list  bool   // the file may have a list
+	later bool   // it is refused by name until a later version brings it
+	into  func(values []string) error
 }
 
 // table returns all settings, tied to c.
@@ -35,9 +36,9 @@ func table(c *Config) []setting {
 		{name: "tls_cert", arg: "FILE", help: "certificate chain, PEM", into: text(&c.TLSCert)},
 		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
 		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},
-		{name: "rate_limit", arg: "on|off", help: "limit requests per address", into: boolean(&c.RateLimit)},
-		{name: "outgoing_allow", list: true, into: later("comes with the features that fetch from clients")},
-		{name: "outgoing_ca", into: later("comes with the features that fetch from clients")},
+		{name: "rate_limit", arg: "on|off", later: true, into: later("limits on all requests of an address come later, and those on guessed passwords are always on")},
+		{name: "outgoing_allow", arg: "CIDR", later: true, list: true, into: later("comes with the features that fetch from clients")},
+		{name: "outgoing_ca", arg: "FILE", later: true, into: later("comes with the features that fetch from clients")},
 		{name: "allow_insecure_issuer", into: boolean(&c.AllowInsecureIssuer)},
 
 		{name: "lifetimes.access_token", into: duration(&c.Lifetimes.AccessToken, time.Second, day, "a revoked one is good until then where nobody asks us")},
@@ -74,17 +75,21 @@ type Flag struct {
 	Arg     string // what the value is called in the help
 	Help    string
 	Default string
+	List    bool // may be repeated
+	Hidden  bool // it is refused until a later version brings it
 }
 
 // Flags returns the flags of serve.
 func Flags() []Flag {
 	d := Default()
 	defaults := map[string]string{"issuer": d.Issuer, "listen": d.Listen, "data": d.Data, "storage": d.Storage,
-		"registration": d.Registration, "rate_limit": "on"}
+		"registration": d.Registration}
 	var flags []Flag
 	for _, s := range table(&d) {
 		if s.arg != "" {
-			flags = append(flags, Flag{strings.ReplaceAll(s.name, "_", "-"), s.name, s.arg, s.help, defaults[s.name]})
+			flags = append(flags, Flag{
+				Name: strings.ReplaceAll(s.name, "_", "-"), Setting: s.name, Arg: s.arg, Help: s.help, Default: defaults[s.name], List: s.list, Hidden: s.later,
+			})
 		}
 	}
 	return flags

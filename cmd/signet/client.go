@@ -41,8 +41,8 @@ The id and the secret go into the app's configuration. The secret is shown now a
     signet client add web Shop --redirect-uri https://shop.example.com/cb --json | jq -r .client_secret`,
 		Args: exactly("TYPE", "NAME"),
 	}
-	f := a.apiFlags(cmd)
 	values := fieldFlags(cmd, clients.Fields, "client_name")
+	f := a.apiFlags(cmd)
 	cmd.RunE = f.call(func(c call) error {
 		var made admin.ClientSecret
 		in := admin.NewClient{Type: c.args[0], Name: c.args[1], Fields: values()}
@@ -115,8 +115,8 @@ clears it. Switches are turned off with =false.`,
     signet client set 8Yc… --logo-uri ""`,
 		Args: exactly("ID"),
 	}
-	f := a.apiFlags(cmd)
 	values := fieldFlags(cmd, clients.Fields)
+	f := a.apiFlags(cmd)
 	cmd.RunE = f.call(func(c call) error {
 		set := values()
 		if len(set) == 0 {

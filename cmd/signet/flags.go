@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,14 @@ type fieldValue struct {
 }
 
 func (v *fieldValue) String() string { return "" }
-func (v *fieldValue) Type() string   { return v.arg }
+
+// Type is the value's name in the help; for "bool" it shows none.
+func (v *fieldValue) Type() string {
+	if v.arg == "" {
+		return "bool"
+	}
+	return v.arg
+}
 
 func (v *fieldValue) Set(s string) error {
 	if !v.many {
@@ -54,18 +62,22 @@ func (v *fieldValue) Set(s string) error {
 
 // fieldFlags adds a flag for each field of table, except those left out, and returns what was given.
 func fieldFlags[T any](cmd *cobra.Command, table fields.Table[T], leaveOut ...string) func() admin.Fields {
+	cmd.Flags().SortFlags = false // the table has the order in which people want to read it
 	given := map[string]*fieldValue{}
 	var zero T
 	for _, f := range table {
-		if contains(leaveOut, f.Name) {
+		if slices.Contains(leaveOut, f.Name) {
 			continue
 		}
 		v := &fieldValue{many: f.Many, arg: argOf(f, &zero)}
 		given[f.Name] = v
 		name := flagOf(f)
-		help := f.Help
+		help := strings.TrimPrefix(f.Help, "true: ") // a switch says what it does when it is given
+		if help == "" {
+			help = "the claim " + f.Name
+		}
 		if f.Many {
-			help = strings.TrimSpace(help + " (may be repeated)")
+			help += " (may be repeated)"
 		}
 		flag := cmd.Flags().VarPF(v, name, "", help)
 		flag.Annotations = map[string][]string{fieldAnnotation: {f.Name}}
@@ -82,15 +94,6 @@ func fieldFlags[T any](cmd *cobra.Command, table fields.Table[T], leaveOut ...st
 		}
 		return set
 	}
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // argOf is what the help calls a field's value.

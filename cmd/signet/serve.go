@@ -43,13 +43,13 @@ settings. A flag wins over a variable, a variable over the file.`,
 func settingFlags(cmd *cobra.Command) func() map[string][]string {
 	given := map[string]*fieldValue{}
 	for _, f := range configs.Flags() {
-		v := &fieldValue{arg: f.Arg, many: f.Setting == "trusted_proxy"}
+		v := &fieldValue{arg: f.Arg, many: f.List}
 		given[f.Setting] = v
 		help := f.Help
 		if f.Default != "" {
 			help += " (default " + f.Default + ")"
 		}
-		cmd.Flags().Var(v, f.Name, help)
+		cmd.Flags().VarPF(v, f.Name, "", help).Hidden = f.Hidden
 	}
 	return func() map[string][]string {
 		set := map[string][]string{}

@@ -34,10 +34,10 @@ The address counts as verified, since you vouch for it, unless --email-unverifie
     signet user add bob --email bob@example.com --group staff --group editors --password-stdin < bob.password`,
 		Args: exactly("NAME"),
 	}
-	f := a.apiFlags(cmd)
 	values := userFlags(cmd, "username", "email_verified")
 	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from standard input")
 	none := cmd.Flags().Bool("no-password", false, "add the person without a password; nobody can sign in until there is one")
+	f := a.apiFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("password-stdin", "no-password")
 	cmd.RunE = f.call(func(c call) error {
 		in := admin.NewUser{Username: c.args[0], Fields: values()}
@@ -63,10 +63,10 @@ The address counts as verified, since you vouch for it, unless --email-unverifie
 // userFlags are the flags of a user's fields. Who sets an address vouches for it.
 func userFlags(cmd *cobra.Command, leaveOut ...string) func() admin.Fields {
 	values := fieldFlags(cmd, users.Fields, leaveOut...)
-	unverified := cmd.Flags().Bool("email-unverified", false, "with --email: the address is not known to be the person's")
+	unverified := cmd.Flags().Bool("email-unverified", false, "the address is not known to be the person's")
 	return func() admin.Fields {
 		set := values()
-		if email := set["email"]; email != nil && set["email_verified"] == nil {
+		if email := set["email"]; *unverified || email != nil && set["email_verified"] == nil {
 			set["email_verified"] = []string{strconv.FormatBool(!*unverified && email[0] != "")}
 		}
 		return set
@@ -136,8 +136,8 @@ clears it. --disabled ends everything that was begun in the person's name; --dis
     signet user set alice --disabled`,
 		Args: exactly("USER"),
 	}
-	f := a.apiFlags(cmd)
 	values := userFlags(cmd)
+	f := a.apiFlags(cmd)
 	cmd.RunE = f.call(func(c call) error {
 		set := values()
 		if len(set) == 0 {
