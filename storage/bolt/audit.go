@@ -34,21 +34,22 @@ func segmentEnd(name []byte) time.Time {
 	return time.Unix((int64(segmentDay(name))+1)*int64(day/time.Second), 0)
 }
 
-// writeEntries stores the entries of the transaction as one record.
-func (t *tx) writeEntries() {
+// writeEntries stores the entries of the transaction as one record. Its error is the transaction's failure.
+func (t *tx) writeEntries() error {
 	if len(t.entries) == 0 {
-		return
+		return nil
 	}
 	log := t.bucket([]byte(auditBucket))
 	sequence := log.Sequence() + 1
 	if err := log.SetSequence(sequence); err != nil {
 		t.fail(err)
-		return
+		return err
 	}
 	if segment := t.subBucket(log, t.segment(sequence)); segment != nil {
 		segment.FillPercent = appendFill
 		write(t, segment, binary.BigEndian.AppendUint64(nil, sequence), commitRecord{Entries: t.entries})
 	}
+	return t.failed
 }
 
 // segment names the segment of a new record: the last one while its day lasts. Acts of one moment may differ in what day it is, around midnight;

@@ -121,17 +121,22 @@ func (r rollback) Error() string { return r.cause.Error() }
 
 // try runs the acts of a batch in one transaction and commits it. Their answers are in them, unless it returns an error: then nothing
 // of the batch is stored.
-func (s *Store) try(batch []*act) error {
+func (s *Store) try(batch []*act) (err error) {
 	if s.stopped.Load() {
 		return errStopped
 	}
+	defer func() {
+		if p := recover(); p != nil { // outside of any act: bbolt found damage in what it needs itself
+			err = s.stop(fmt.Errorf("panic in a transaction: %v", p))
+		}
+	}()
 	bolt, err := s.db.Begin(true)
 	if err != nil {
 		return s.stop(fmt.Errorf("begin: %w", err))
 	}
 	defer bolt.Rollback() // after a commit it does nothing
 
-	t, wrote := newTx(bolt), false
+	t, wrote := newTx(bolt, s.log), false
 	for _, a := range batch {
 		if err := t.run(a); err != nil {
 			return err
@@ -141,8 +146,8 @@ func (s *Store) try(batch []*act) error {
 	if len(t.entries) == 0 && !wrote {
 		return nil
 	}
-	if t.writeEntries(); t.failed != nil {
-		return s.stop(t.failed)
+	if _ = t.guard((*tx).writeEntries); t.failed != nil {
+		return s.stop(fmt.Errorf("the audit log cannot be written: %w", t.failed)) // nothing may happen unrecorded
 	}
 	return s.seal(t)
 }
@@ -166,16 +171,6 @@ func (t *tx) run(a *act) error {
 	}
 	a.err, t.failed, t.entries = t.failed, nil, t.entries[:entries]
 	return nil
-}
-
-// guard turns a panic of f into a failure of t.
-func (t *tx) guard(f func(*tx) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			t.fail(fmt.Errorf("panic in an act: %v\n%s", p, debug.Stack()))
-		}
-	}()
-	return f(t)
 }
 
 // seal makes a transaction durable. Caches forget what it changed before anybody can see it.
@@ -256,7 +251,7 @@ func (s *Store) view(ctx context.Context, f func(*tx) error) error {
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	return s.db.View(func(bolt *bbolt.Tx) error {
-		t := newTx(bolt)
+		t := newTx(bolt, s.log)
 		err := t.guard(f)
 		if t.failed != nil {
 			return t.failed

@@ -133,6 +133,8 @@ func Open(o Options) (*Store, error) {
 // for each free page), although bbolt could do without: it would then have to read the whole file at each start and after each rollback, and it does
 // that in a goroutine of its own, where a damaged page ends the process and no recover helps.
 //
+// Growth: each step costs one more fsync, and the last one is what a small store is too large by.
+//
 // Initial map: address space, not memory. Growing the map waits for all readers and keeps new ones out; with this much of it
 // most stores never do.
 func openBolt(o Options) (db *bbolt.DB, err error) {
@@ -160,14 +162,19 @@ func openBolt(o Options) (db *bbolt.DB, err error) {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("%w: %s is in use by %s; stop it, or let it do the work", ErrLocked, o.Path, lockHolder(o.Path))
-	case errors.Is(err, ErrDamaged), err == nil:
-		return db, err
-	default:
+	case errors.Is(err, ErrDamaged):
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", o.Path, err)
 	}
+	db.AllocSize = growth
+	return db, nil
 }
 
-const pageSize = 4096
+const (
+	pageSize = 4096
+	growth   = 4 << 20
+)
 
 // initialMap is 1 GiB where addresses are plentiful.
 const initialMap = 1 << (20 + 10*(strconv.IntSize/64))
@@ -212,7 +219,7 @@ func (s *Store) prepare(found bool) error {
 		}
 		defer bolt.Rollback()
 		if first, _ := bolt.Cursor().First(); first == nil {
-			return s.create(newTx(bolt))
+			return s.create(newTx(bolt, s.log))
 		}
 		if err := checkMeta(bolt, s.path); err != nil {
 			return err
@@ -240,9 +247,8 @@ func (s *Store) create(t *tx) error {
 	t.put(meta, metaFormat, format)
 	t.put(meta, metaVersion, binary.BigEndian.AppendUint32(nil, storeVersion))
 	t.record(audit.Entry{Time: s.now(), Event: audit.StoreInitialized})
-	t.writeEntries()
-	if t.failed != nil {
-		return t.failed
+	if err := t.writeEntries(); err != nil {
+		return err
 	}
 	if err := t.bolt.Commit(); err != nil {
 		return fmt.Errorf("create %s: %w", s.path, err)

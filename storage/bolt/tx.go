@@ -3,6 +3,8 @@ package bolt
 import (
 	"encoding/binary"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -16,6 +18,7 @@ import (
 // protocol's decisions alone.
 type tx struct {
 	bolt     *bbolt.Tx
+	log      *slog.Logger
 	snapshot uint64 // id of the last commit that it sees, its own writes aside
 
 	failed error // by the act under way
@@ -25,8 +28,8 @@ type tx struct {
 	changed map[change]struct{} // cached rows that differ from the snapshot
 }
 
-func newTx(bolt *bbolt.Tx) *tx {
-	t := &tx{bolt: bolt, snapshot: uint64(bolt.ID())}
+func newTx(bolt *bbolt.Tx, log *slog.Logger) *tx {
+	t := &tx{bolt: bolt, log: log, snapshot: uint64(bolt.ID())}
 	if bolt.Writable() {
 		t.snapshot-- // bbolt gives a writing transaction the id that its commit will have
 	}
@@ -38,6 +41,17 @@ func (t *tx) fail(err error) {
 	if t.failed == nil {
 		t.failed = err
 	}
+}
+
+// guard runs f and turns its panic into a failure.
+func (t *tx) guard(f func(*tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.log.Error("storage: panic in an act", "panic", p, "stack", string(debug.Stack()))
+			t.fail(fmt.Errorf("panic in an act: %v", p))
+		}
+	}()
+	return f(t)
 }
 
 // record adds an entry to the audit log, in this commit.

@@ -9,10 +9,10 @@ import (
 	"signet/storage"
 )
 
-const (
-	userRows    table[storage.User] = "users"
-	loginBucket                     = "logins"
-)
+const userRows table[storage.User] = "users"
+
+// loginBucket leads from a LoginKey to a sub.
+const loginBucket = "logins"
 
 // User implements [storage.Users].
 func (s *Store) User(ctx context.Context, sub string) (storage.User, error) {
