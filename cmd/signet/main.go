@@ -34,6 +34,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 }
 
+func init() { cobra.EnableCommandSorting = false } // commands stand in the order in which people meet them
+
 // app is what every command has from outside.
 type app struct {
 	stdin          io.Reader
@@ -104,7 +106,6 @@ Run it:
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	cobra.EnableCommandSorting = false
 	root.AddCommand(a.devCommand(), a.serveCommand(), a.clientCommand(), a.userCommand(), a.keyCommand(), a.tokenCommand(),
 		a.configCommand(), a.versionCommand())
 	a.group(root)
