@@ -261,13 +261,7 @@ func (c *coreos) revoke(ctx context.Context, token string) error {
 
 // revoke is RFC 7009 by hand: x/oauth2 has no function for it.
 func revoke(ctx context.Context, endpoint, id, secret, token string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(url.Values{"token": {token}}.Encode()))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth(id, secret)
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := post(ctx, endpoint, id, secret, token)
 	if err != nil {
 		return err
 	}
@@ -276,6 +270,21 @@ func revoke(ctx context.Context, endpoint, id, secret, token string) error {
 		return fmt.Errorf("revocation: status %d: %s (%v)", resp.StatusCode, body, err)
 	}
 	return nil
+}
+
+// post asks an endpoint about a token, as a client, with the HTTP client that x/oauth2 finds in ctx.
+func post(ctx context.Context, endpoint, id, secret, token string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(id, secret)
+	client, ok := ctx.Value(oauth2.HTTPClient).(*http.Client)
+	if !ok {
+		client = http.DefaultClient
+	}
+	return client.Do(r)
 }
 
 // zitadelRP is an app on zitadel/oidc's client/rp, with its own handlers and cookies.

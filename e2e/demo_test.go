@@ -31,7 +31,7 @@ func TestDemo(t *testing.T) {
 	c.open(address)
 	c.press("a.button.primary")
 	c.see("#password")
-	c.paint("sign-in", 1280, 720)
+	c.paint("sign-in", 1280, 640)
 	c.signIn(user, password)
 
 	c.see("#id-token")
@@ -41,14 +41,14 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the token page lacks %q", want)
 		}
 	}
-	c.paint("tokens", 1280, 960)
+	c.paint("tokens", 1280, 900)
 
 	c.press(`form[action="/refresh"] button`)
 	c.see(".notice")
 	if notice := c.text(".notice"); !strings.Contains(notice, "Access token: new") || !strings.Contains(notice, "jti") {
 		t.Errorf("after a refresh it says %q", notice)
 	}
-	c.paint("refreshed", 1280, 960)
+	c.paint("refreshed", 1280, 900)
 
 	c.press(`form[action="/signout"] button`)
 	c.see(".notice")
@@ -106,7 +106,10 @@ func (c *chromium) paint(name string, width, height int64) {
 				Width: p.width, Height: p.height, DeviceScaleFactor: 2, Mobile: p.phone,
 			}),
 			call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: p.scheme}},
+				Features: []*emulation.MediaFeature{
+					{Name: "prefers-color-scheme", Value: p.scheme},
+					{Name: "prefers-reduced-motion", Value: "reduce"}, // no colour is caught on its way to another
+				},
 			}),
 		)
 		picture := run(c, chromedp.CaptureScreenshot())
