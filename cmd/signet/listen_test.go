@@ -121,28 +121,24 @@ func TestStalled(t *testing.T) {
 		}
 		return conn
 	}
-	t.Run("group", func(t *testing.T) { // ends before the server does
-		t.Run("in its headers", func(t *testing.T) {
-			t.Parallel()
-			conn := dial(t)
-			began := time.Now()
-			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
-			if _, err := io.ReadAll(conn); err != nil {
-				t.Errorf("not closed by the server: %v", err)
-			}
-			if took := time.Since(began); took < headerTimeout-time.Second || took > headerTimeout+4*time.Second {
-				t.Errorf("closed after %v", took)
-			}
-		})
-		t.Run("headers too large", func(t *testing.T) {
-			t.Parallel()
-			conn := dial(t)
-			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nX: "+strings.Repeat("x", 64<<10)+"\r\n\r\n")
-			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil || resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-				t.Errorf("%v, %v", resp, err)
-			}
-		})
+	t.Run("in its headers", func(t *testing.T) {
+		conn := dial(t)
+		began := time.Now()
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Errorf("not closed by the server: %v", err)
+		}
+		if took := time.Since(began); took < headerTimeout-time.Second || took > headerTimeout+4*time.Second {
+			t.Errorf("closed after %v", took)
+		}
+	})
+	t.Run("headers too large", func(t *testing.T) {
+		conn := dial(t)
+		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nX: "+strings.Repeat("x", 64<<10)+"\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("%v, %v", resp, err)
+		}
 	})
 }
 

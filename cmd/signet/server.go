@@ -17,6 +17,7 @@ import (
 	"signet/provider/admin"
 	"signet/provider/issue"
 	"signet/resources"
+	"signet/storage"
 	"signet/storage/bolt"
 	"signet/users"
 )
@@ -141,7 +142,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // keys and sweeping go on while requests are finished
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { s.keys.Run(background) })
-	upkeep.Go(func() { sweeper{s.store, s.cfg.Audit.Retention, s.log}.run(background) })
+	upkeep.Go(func() { storage.Sweeper{Store: s.store, Retention: s.cfg.Audit.Retention, Log: s.log}.Run(background) })
 	failed := make(chan error, len(s.public)+1)
 	for _, l := range s.public {
 		if s.cfg.TLSCert != "" {
