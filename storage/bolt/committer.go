@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -78,8 +79,10 @@ func (s *Store) committer() {
 	}
 }
 
-// gather adds what waits, without waiting for it.
+// gather adds what waits, without waiting for it. It lets goroutines that are ready go first, as they may be about to queue an act: on
+// one core the first act would otherwise always wake the committer before the second one comes, and each pay for a commit of its own.
 func (s *Store) gather(batch []*act) []*act {
+	runtime.Gosched()
 	for len(batch) < maxBatch {
 		select {
 		case a, open := <-s.queue:
