@@ -44,7 +44,7 @@ func (p *Provider) observe(next http.Handler) http.Handler {
 		attrs := make([]slog.Attr, 0, 12)
 		attrs = append(attrs,
 			slog.String("trace", t.ID), slog.String("method", r.Method), slog.String("path", path(r)), slog.Int("status", status(answer)),
-			slog.Duration("took", time.Since(began)), slog.Int("bytes", answer.BytesWritten()), slog.String("address", t.Address))
+			slog.Float64("ms", float64(time.Since(began).Microseconds())/1000), slog.Int("bytes", answer.BytesWritten()), slog.String("address", t.Address))
 		p.log.LogAttrs(r.Context(), t.Level, "request", append(attrs, t.Attrs...)...)
 	})
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"signet/provider/logout"
 	"signet/provider/oauth"
 	"signet/provider/problem"
+	"signet/provider/trail"
 	"signet/web"
 )
 
@@ -154,9 +156,11 @@ func (p *Provider) health(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err != nil { // the reason is the operator's and stands in the log; anybody may ask here
 		oauth.Note(r, &oauth.Error{Code: oauth.TemporarilyUnavailable, Cause: err})
+		trail.Of(r.Context()).Raise(slog.LevelWarn)
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write([]byte("not ready\n"))
 		return
 	}
+	trail.Of(r.Context()).Level = slog.LevelDebug // probes come every few seconds and say nothing new
 	_, _ = w.Write([]byte("ok\n"))
 }

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -81,6 +82,8 @@ func AsError(err error) *Error {
 		return e
 	case errors.Is(err, storage.ErrBusy), errors.Is(err, storage.ErrTooMany):
 		return &Error{Code: TemporarilyUnavailable, Description: "the server is busy, try again", Cause: err, RetryAfter: time.Second}
+	case errors.Is(err, context.Canceled): // who asked has left and will not read this
+		return &Error{Code: TemporarilyUnavailable, Description: "the request was given up", Cause: err}
 	case errors.Is(err, storage.ErrNoSpace):
 		return &Error{Code: TemporarilyUnavailable, Description: "the server cannot store anything now, try again later", Cause: err, RetryAfter: 30 * time.Second}
 	}
