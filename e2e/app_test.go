@@ -29,7 +29,7 @@ import (
 //	/signin    sends the browser to the provider; what stands in the query is added to the authorization request
 //	/form      the same by a form that is posted there
 //	/frame     the same in a frame
-//	/callback  takes the answer, by GET or POST, and sends the browser one hop further: to /done at a third origin
+//	/callback  takes the answer, by GET or POST, and sends the browser one hop further: to /done on a third host
 type app struct {
 	t       *testing.T
 	url     string
@@ -114,7 +114,8 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 		said = here.err.Error()
 	}
 	a.arrived <- here
-	http.Redirect(w, r, strings.Replace(a.done.URL, "127.0.0.1", "localhost", 1)+"/done?said="+url.QueryEscape(said), http.StatusSeeOther)
+	// RFC 6761 section 6.3: names below localhost are loopback too, and Chromium holds to it.
+	http.Redirect(w, r, strings.Replace(a.done.URL, "127.0.0.1", "elsewhere.localhost", 1)+"/done?said="+url.QueryEscape(said), http.StatusSeeOther)
 }
 
 // form is the authorization request as a form.

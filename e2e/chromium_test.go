@@ -95,11 +95,39 @@ func (c *chromium) console() string {
 	return said
 }
 
+// complains waits until the browser has complained about something, and forgets it.
+func (c *chromium) complains(about string) {
+	c.t.Helper()
+	said := ""
+	for deadline := time.Now().Add(patience); !strings.Contains(said, about); time.Sleep(10 * time.Millisecond) {
+		if said += c.console(); time.Now().After(deadline) {
+			c.t.Fatalf("the browser does not complain about %s but: %s", about, said)
+		}
+	}
+}
+
 // quiet fails the test if the browser complained.
 func (c *chromium) quiet() {
 	c.t.Helper()
 	if said := c.console(); said != "" {
 		c.t.Errorf("the browser complained:\n%s", said)
+	}
+}
+
+// step runs one part of a scenario as a sub-test. The browser and the apps that it uses (their t) fail the sub-test meanwhile; what comes after
+// builds on it, so that the scenario ends where it fails.
+func step(t *testing.T, name string, f func(*testing.T), with ...**testing.T) {
+	t.Helper()
+	ok := t.Run(name, func(t *testing.T) {
+		for _, part := range with {
+			before := *part
+			*part = t
+			defer func() { *part = before }()
+		}
+		f(t)
+	})
+	if !ok {
+		t.FailNow()
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/target"
@@ -23,7 +22,7 @@ func TestCrossSite(t *testing.T) {
 	a := newApp(t, s, otherSite, "Poster", newCoreos)
 	c := newChromium(t)
 
-	t.Run("OpenID Connect Core 3.1.2.1: the request is a form, nobody is signed in", func(t *testing.T) {
+	step(t, "OpenID Connect Core 3.1.2.1: the request is a form, nobody is signed in", func(t *testing.T) {
 		c.open(a.url + "/form")
 		c.press("#send")
 		c.signIn("alice", providertest.Password)
@@ -32,22 +31,22 @@ func TestCrossSite(t *testing.T) {
 			t.Errorf("signed in as %s", here.tokens.subject)
 		}
 		c.see("#done")
-	})
-	t.Run("OpenID Connect Core 3.1.2.1: the request is a form, and the session counts", func(t *testing.T) {
+	}, &c.t, &a.t)
+	step(t, "OpenID Connect Core 3.1.2.1: the request is a form, and the session counts", func(t *testing.T) {
 		c.open(a.url + "/form")
 		c.press("#send")
 		a.signedIn()
 		c.see("#done")
-	})
-	t.Run("Form Post Response Mode 2: the answer is a form that a script submits", func(t *testing.T) {
+	}, &c.t, &a.t)
+	step(t, "Form Post Response Mode 2: the answer is a form that a script submits", func(t *testing.T) {
 		c.open(a.url + "/signin?response_mode=form_post")
 		here := a.signedIn()
 		if here.method != http.MethodPost || here.site != "cross-site" || here.params.Get("iss") != s.Issuer {
 			t.Errorf("the answer came %s by %s: %v", here.site, here.method, here.params)
 		}
 		c.see("#done")
-	})
-	t.Run("Form Post Response Mode 2: after the pages", func(t *testing.T) {
+	}, &c.t, &a.t)
+	step(t, "Form Post Response Mode 2: after the pages", func(t *testing.T) {
 		c.open(a.url + "/signin?response_mode=form_post&prompt=login%20consent")
 		c.signIn("alice", providertest.Password)
 		c.press("button[value=allow]")
@@ -55,7 +54,7 @@ func TestCrossSite(t *testing.T) {
 			t.Errorf("the answer came by %s", here.method)
 		}
 		c.see("#done")
-	})
+	}, &c.t, &a.t)
 	c.quiet()
 }
 
@@ -69,23 +68,23 @@ func TestFrames(t *testing.T) {
 	c := newChromium(t)
 	const silently = "/frame?prompt=none&response_mode=form_post"
 
-	t.Run("the sign-in page is not framed", func(t *testing.T) {
-		c.open(far.url + "/frame")
-		c.see("#framing")
-		if c.inFrame("#password") {
-			t.Error("the sign-in page is shown in a frame")
+	step(t, "our pages are not framed", func(t *testing.T) {
+		for _, a := range []*app{near, far} {
+			c.open(a.url + "/frame")
+			c.see("#framing")
+			c.complains("frame-ancestors 'none'")
 		}
-		if said := c.console(); !strings.Contains(said, "frame-ancestors 'none'") {
-			t.Errorf("the browser gave no reason: %s", said)
+		if c.inFrame("header.top") {
+			t.Error("a page of the provider is shown in a frame")
 		}
-	})
-	t.Run("Core 3.1.2.6: nobody is signed in", func(t *testing.T) {
+	}, &c.t)
+	step(t, "Core 3.1.2.6: nobody is signed in", func(t *testing.T) {
 		c.open(far.url + silently)
 		here := far.arrival()
 		if here.method != http.MethodPost || here.dest != "iframe" || here.params.Get("error") != "login_required" {
 			t.Errorf("%s into %s: %v", here.method, here.dest, here.params)
 		}
-	})
+	}, &c.t, &far.t)
 
 	for _, a := range []*app{far, near} { // both are used once
 		c.open(a.url + "/signin")
@@ -96,19 +95,19 @@ func TestFrames(t *testing.T) {
 		a.signedIn()
 		c.see("#done")
 	}
-	t.Run("Core 3.1.2.1: renewed in a frame of the same site", func(t *testing.T) {
+	step(t, "Core 3.1.2.1: renewed in a frame of the same site", func(t *testing.T) {
 		c.open(near.url + silently)
 		here := near.signedIn()
 		if here.method != http.MethodPost || here.dest != "iframe" || here.tokens.subject != alice.Sub {
 			t.Errorf("%s into %s: %+v", here.method, here.dest, here.tokens)
 		}
-	})
-	t.Run("in a frame of another site no cookie is sent: SameSite=Lax", func(t *testing.T) {
+	}, &c.t, &near.t)
+	step(t, "in a frame of another site no cookie is sent: SameSite=Lax", func(t *testing.T) {
 		c.open(far.url + silently)
 		if here := far.arrival(); here.params.Get("error") != "login_required" {
 			t.Errorf("%v", here.params)
 		}
-	})
+	}, &c.t, &far.t)
 	c.quiet()
 }
 

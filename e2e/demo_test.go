@@ -51,7 +51,7 @@ func TestDemo(t *testing.T) {
 	c.paint("refreshed", 1280, 900)
 
 	c.press(`form[action="/signout"] button`)
-	c.see(".notice")
+	c.see(`a[href="/signin"]`)
 	if notice := c.text(".notice"); notice != "You are signed out, here and at the provider." {
 		t.Errorf("after the sign-out it says %q", notice)
 	}

@@ -24,6 +24,6 @@
 //	go test ./e2e -run Demo -update         paints docs/images anew, and the phone's and the dark ones into -pictures DIR
 //
 // The provider listens on 127.0.0.1 and the apps are addressed as localhost: two sites to a browser. (Two ports of one host would
-// be one.) Each app's callback sends the browser one hop further, to a third origin, since Chromium holds the whole chain of redirects after
-// a form against that page's form-action.
+// be one.) Each app's callback sends the browser one hop further, to a third host, since Chromium holds the whole chain of redirects
+// after a form against that page's form-action.
 package e2e

@@ -95,6 +95,7 @@ func TestWithoutScript(t *testing.T) {
 	c.open(a.url + "/signin?response_mode=form_post")
 	c.signIn("alice", providertest.Password)
 	c.press("button[value=allow]")
+	c.see(`form[action$="/callback"]`)
 	if heading := c.text("h1"); heading != "Back to My app" {
 		t.Errorf("the page with the answer says %q", heading)
 	}

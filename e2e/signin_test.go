@@ -29,6 +29,7 @@ func TestSignIn(t *testing.T) {
 
 			c.open(first.url + "/signin")
 			c.signIn("alice", providertest.Password)
+			c.see("button[value=allow]")
 			if heading := c.text("h1"); heading != "Allow First app?" {
 				t.Errorf("the consent page says %q", heading)
 			}
@@ -42,7 +43,7 @@ func TestSignIn(t *testing.T) {
 			}
 			verifyAccessToken(t, s, first.client, alice, here.tokens.access)
 
-			t.Run("OpenID Connect Core 12: refresh", func(t *testing.T) {
+			step(t, "OpenID Connect Core 12: refresh", func(t *testing.T) {
 				next, err := first.library.refresh(t.Context(), here.tokens.refresh)
 				if err != nil {
 					t.Fatal(err)
@@ -52,7 +53,7 @@ func TestSignIn(t *testing.T) {
 				}
 				here.tokens = next
 			})
-			t.Run("a second app needs no password", func(t *testing.T) {
+			step(t, "a second app needs no password", func(t *testing.T) {
 				c.open(second.url + "/signin")
 				if heading := c.text("h1"); heading != "Allow Second app?" {
 					t.Errorf("instead of the consent page comes %q", heading)
@@ -65,8 +66,8 @@ func TestSignIn(t *testing.T) {
 				c.open(second.url + "/signin") // what was allowed is remembered: straight back
 				second.signedIn()
 				c.see("#done")
-			})
-			t.Run("RFC 7009: revoke", func(t *testing.T) {
+			}, &c.t, &second.t)
+			step(t, "RFC 7009: revoke", func(t *testing.T) {
 				if err := first.library.revoke(t.Context(), here.tokens.refresh); err != nil {
 					t.Fatal(err)
 				}
