@@ -282,6 +282,7 @@ func TestFailedCommit(t *testing.T) {
 		"a failed fsync":         syscall.EIO,
 		"a failed write":         &fs.PathError{Op: "write", Path: "signet.db", Err: syscall.EIO},
 		"no space at an fsync":   syscall.ENOSPC, // what had been taken for written is lost
+		"no space at a sync":     &fs.PathError{Op: "sync", Path: "signet.db", Err: syscall.ENOSPC},
 		"a failed growth's sync": errors.New("file sync error: " + syscall.ENOSPC.Error()),
 	} {
 		t.Run(name+" is fatal: no act is answered as done, and all others are refused", func(t *testing.T) {
@@ -333,8 +334,8 @@ func TestFailedCommit(t *testing.T) {
 		if err := saveUser(s, "a"); !errors.Is(err, errStopped) {
 			t.Errorf("the answer is %v", err)
 		}
-		if err := <-stopped; !strings.Contains(err.Error(), "a damaged page") {
-			t.Errorf("Fatal got %v", err)
+		if len(stopped) != 1 || !strings.Contains((<-stopped).Error(), "a damaged page") {
+			t.Error("Fatal was not called with the panic")
 		}
 	})
 }
@@ -380,7 +381,9 @@ func TestNoSpace(t *testing.T) {
 		if err := saveUser(s, "a"); !errors.Is(err, errStopped) {
 			t.Errorf("the answer is %v", err)
 		}
-		<-stopped
+		if len(stopped) != 1 {
+			t.Error("Fatal was not called")
+		}
 	})
 }
 
@@ -454,5 +457,28 @@ func TestWhatWasAcknowledgedSurvivesKill9(t *testing.T) {
 			t.Errorf("generation %d was acknowledged, %d is stored; %v", before, state.Family.Generation, err)
 		}
 		s.Close()
+	}
+}
+
+// failFatally saves a user in a commit that fails, with the default Fatal.
+func failFatally(path string) error {
+	s, err := Open(Options{Path: path})
+	if err != nil {
+		return err
+	}
+	s.failing(syscall.EIO)
+	err = saveUser(s, "ann")
+	return fmt.Errorf("an answer was given: %v", err)
+}
+
+func TestByDefaultAFailedCommitEndsTheProcess(t *testing.T) {
+	t.Parallel()
+	o := start(t, "fatal", filepath.Join(t.TempDir(), "signet.db"))
+	for o.lines.Scan() {
+		t.Errorf("the process said %q", o.lines.Text())
+	}
+	o.Wait()
+	if code := o.ProcessState.ExitCode(); code != 1 {
+		t.Errorf("the status is %d", code)
 	}
 }

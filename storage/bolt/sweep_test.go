@@ -126,6 +126,30 @@ func TestSweepPassesARowThatItCannotRead(t *testing.T) {
 	}
 }
 
+func TestEntriesLeaveOutWhatIsCommittedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := openTest(t)
+	s.db.NoSync = true // what is measured is order
+	const n = entriesAtOnce + 10
+	entry := audit.Entry{Time: epoch, Event: audit.SignInFailed}
+	for range n {
+		if err := s.Record(t.Context(), entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := 0
+	err := s.Entries(t.Context(), func(e audit.Entry) error {
+		if e.Event == audit.SignInFailed {
+			calls++
+			return s.Record(t.Context(), entry)
+		}
+		return nil
+	})
+	if err != nil || calls != n {
+		t.Errorf("%d entries, want %d; %v", calls, n, err)
+	}
+}
+
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, func(o *Options) { o.Now = func() time.Time { return epoch } })
