@@ -1,10 +1,12 @@
 package provider
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
@@ -18,12 +20,17 @@ import (
 	"signet/provider/trail"
 )
 
-// clientAddress finds out whose request it is. X-Forwarded-For is believed from trusted proxies alone.
-func clientAddress(trusted []string) func(http.Handler) http.Handler {
-	if len(trusted) == 0 {
-		return middleware.ClientIPFromRemoteAddr
+// address finds out whose request it is. X-Forwarded-For is believed from trusted proxies alone; behind them the router has put what
+// it says into the context.
+func (p *Provider) address(r *http.Request) string {
+	if p.proxied {
+		return middleware.GetClientIP(r.Context())
 	}
-	return middleware.ClientIPFromXFF(trusted...)
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil { // not a TCP connection
+		return ""
+	}
+	return peer.Addr().Unmap().String()
 }
 
 // traceHeader tells every answer's trace id, under which the log has the reason of an error.
@@ -34,20 +41,47 @@ const traceHeader = "Trace-Id"
 func (p *Provider) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		t := trail.New(middleware.GetClientIP(r.Context()))
+		t := trail.New(p.address(r))
 		w.Header()[traceHeader] = []string{t.ID}
-		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-		next.ServeHTTP(answer, r.WithContext(trail.With(r.Context(), t)))
+		answer := &recorder{ResponseWriter: w}
+		r = r.WithContext(trail.With(r.Context(), t))
+		next.ServeHTTP(answer, r)
 		if !p.log.Enabled(r.Context(), t.Level) {
 			return
 		}
-		attrs := make([]slog.Attr, 0, 12)
-		attrs = append(attrs,
-			slog.String("trace", t.ID), slog.String("method", r.Method), slog.String("path", path(r)), slog.Int("status", status(answer)),
-			slog.Float64("ms", float64(time.Since(began).Microseconds())/1000), slog.Int("bytes", answer.BytesWritten()), slog.String("address", t.Address))
-		p.log.LogAttrs(r.Context(), t.Level, "request", append(attrs, t.Attrs...)...)
+		now := time.Now()
+		line := slog.NewRecord(now, t.Level, "request", 0) // 0: where in the source it comes from is known and worth no search
+		line.AddAttrs(
+			slog.String("trace", t.ID), slog.String("method", r.Method), slog.String("path", path(r)), slog.Int("status", cmp.Or(answer.status, http.StatusOK)),
+			slog.Float64("ms", float64(now.Sub(began).Microseconds())/1000), slog.Int("bytes", answer.bytes), slog.String("address", t.Address))
+		line.AddAttrs(t.Attrs...)
+		_ = p.log.Handler().Handle(r.Context(), line) // a log that cannot be written has nowhere to say so
 	})
 }
+
+// recorder notes what is answered, for the log.
+type recorder struct {
+	http.ResponseWriter
+	status int // 0 until it is known
+	bytes  int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	w.status = cmp.Or(w.status, http.StatusOK)
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += n
+	return n, err
+}
+
+// Unwrap lets [http.ResponseController] find the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // path is the route's pattern where there is one, so that nothing that somebody put into a path gets into the log.
 func path(r *http.Request) string {
@@ -55,13 +89,6 @@ func path(r *http.Request) string {
 		return pattern
 	}
 	return "unknown"
-}
-
-func status(w middleware.WrapResponseWriter) int {
-	if w.Status() == 0 {
-		return http.StatusOK
-	}
-	return w.Status()
 }
 
 // survive turns a panic into a 500 for that request alone.

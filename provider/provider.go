@@ -78,10 +78,11 @@ func (l *Lifetimes) complete() error {
 // Provider is an OpenID provider. It answers requests with their full path, the issuer's own included.
 type Provider struct {
 	http.Handler
-	store storage.Store
-	keys  *keys.Keys
-	log   *slog.Logger
-	pages *web.Pages
+	store   storage.Store
+	keys    *keys.Keys
+	log     *slog.Logger
+	pages   *web.Pages
+	proxied bool // there are trusted proxies
 }
 
 // New makes a provider.
@@ -103,7 +104,7 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{store: o.Store, keys: o.Keys, log: o.Log, pages: pages}
+	p := &Provider{store: o.Store, keys: o.Keys, log: o.Log, pages: pages, proxied: len(o.TrustedProxies) > 0}
 	e, err := newEndpoints(o, issuer, pages)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/cors"
 
 	"signet/provider/authorize"
@@ -32,7 +33,10 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	}
 	base := strings.TrimSuffix(issuer.EscapedPath(), "/")
 	r := chi.NewRouter()
-	r.Use(clientAddress(o.TrustedProxies), p.observe, p.survive, secureHeaders(issuer))
+	if p.proxied {
+		r.Use(middleware.ClientIPFromXFF(o.TrustedProxies...))
+	}
+	r.Use(p.observe, p.survive, secureHeaders(issuer))
 
 	// What programs call, from browsers of any origin too.
 	r.Group(func(r chi.Router) {

@@ -4,9 +4,10 @@ package trail
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"log/slog"
+	"math/rand/v2"
 
 	"signet/audit"
 )
@@ -21,10 +22,11 @@ type Trail struct {
 
 type key struct{}
 
-// New returns a trail with a fresh trace id.
+// New returns a trail with a fresh trace id. It is no secret, only unlike any other.
 func New(address string) *Trail {
 	var id [16]byte
-	rand.Read(id[:])
+	binary.BigEndian.PutUint64(id[:8], rand.Uint64())
+	binary.BigEndian.PutUint64(id[8:], rand.Uint64())
 	return &Trail{ID: hex.EncodeToString(id[:]), Address: address}
 }
 
