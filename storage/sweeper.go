@@ -9,9 +9,9 @@ import (
 
 // Sweeper frees the space of what has expired, a little at a time.
 //
-// Nothing depends on it but the size of the store, and it trusts the clock less than anybody else: what is deleted is gone, and
-// a wall clock that was set to next year for a moment must not empty the store. So when the wall clock moves by more than a minute
-// against the monotonic one, deletion waits ten minutes, in which somebody may set it right.
+// Nothing depends on it but the size of the store, and it trusts the clock less than anybody else: what is deleted is gone,
+// and a wall clock that was set to next year for a moment must not empty the store. So when the wall clock moves by more
+// than a minute against the monotonic one, deletion waits ten minutes, in which somebody may set it right.
 type Sweeper struct {
 	Store     Upkeep
 	Retention time.Duration    // of audit entries

@@ -8,9 +8,9 @@ import (
 	"signet/audit"
 )
 
-// The audit log is a bucket of segments. A segment is what was committed on one UTC day: a bucket named by the sequence of its first
-// record and its day, both big-endian, so that segments stand in the order of the commits even where the clock was set back. Its rows are
-// commits, under their sequence.
+// The audit log is a bucket of segments. A segment is what was committed on one UTC day: a bucket named by the sequence of
+// its first record and its day, both big-endian, so that segments stand in the order of the commits even where the clock was
+// set back. Its rows are commits, under their sequence.
 const auditBucket = "audit"
 
 // commitRecord is what the audit log says about one commit.
@@ -52,8 +52,8 @@ func (t *tx) writeEntries() error {
 	return t.failed
 }
 
-// segment names the segment of a new record: the last one while its day lasts. Acts of one moment may differ in what day it is, around midnight;
-// that opens no segment for the day before.
+// segment names the segment of a new record: the last one while its day lasts. Acts of one moment may differ in what day it
+// is, around midnight; that opens no segment for the day before.
 func (t *tx) segment(sequence uint64) []byte {
 	today := dayOf(t.entries[0].Time)
 	last, _ := t.bucket([]byte(auditBucket)).Cursor().Last()
@@ -71,7 +71,8 @@ func (s *Store) Record(ctx context.Context, e audit.Entry) error {
 	})
 }
 
-// entriesAtOnce bounds how many records are read in one snapshot: a long one would keep the pages of the past from being used again.
+// entriesAtOnce bounds how many records are read in one snapshot: a long one would keep the pages of the past from being
+// used again.
 const entriesAtOnce = 256
 
 // Entries implements [storage.Audit]. It calls f outside of any transaction, so f may use the store. Entries that are committed

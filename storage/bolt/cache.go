@@ -8,12 +8,12 @@ import (
 
 // cached is a table whose decoded rows are remembered, a bounded number of them.
 //
-// What it promises: a row from the cache is the row of the caller's snapshot. Each remembered row carries the id of the commit
-// that it was read from. A commit takes the rows it changes out of the cache before it becomes visible, and notes its id; a fill
-// from an older snapshot comes too late from then on and is dropped. So a row that is found, and is not newer than the
-// caller's snapshot, was not changed in between. (One number for the table stands for "the key was changed since": rows of these
-// tables change seldom, and a fill that was dropped needlessly costs one more read. A commit that fails after the note keeps fills out until the
-// next one succeeds; it costs the same.)
+// What it promises: a row from the cache is the row of the caller's snapshot. Each remembered row carries the id of the
+// commit that it was read from. A commit takes the rows it changes out of the cache before it becomes visible, and notes its
+// id; a fill from an older snapshot comes too late from then on and is dropped. So a row that is found, and is not newer
+// than the caller's snapshot, was not changed in between. (One number for the table stands for "the key was changed since":
+// rows of these tables change seldom, and a fill that was dropped needlessly costs one more read. A commit that fails after
+// the note keeps fills out until the next one succeeds; it costs the same.)
 //
 // Remembered rows are immutable: nobody changes what their slices and pointers lead to.
 type cached[R any] struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// recordVersion is the first byte of each row. A field that is added to a record needs no new version: older rows lack it, and lack
-// means zero. A new version is for a change of meaning.
+// recordVersion is the first byte of each row. A field that is added to a record needs no new version: older rows lack it,
+// and lack means zero. A new version is for a change of meaning.
 const recordVersion = 1
 
 // Times are text of RFC 3339 with nanoseconds in UTC, so that a row that was read equals the row that was written, to the

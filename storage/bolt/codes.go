@@ -122,8 +122,8 @@ func redeemable(t *tx, code storage.Code, user storage.User, r storage.Redemptio
 	return session.Live(user, r.Now)
 }
 
-// replayed ends the family that a spent code turned into. The code alone was enough to get here, not the client's secret: see the order in
-// [storage.Code.Redeem].
+// replayed ends the family that a spent code turned into. Only the code's own client gets here ([storage.Code.Redeem] asks for it
+// first); it need not know the redirect URI or the verifier.
 func (t *tx) replayed(code storage.Code, r storage.Redemption) {
 	if family, ok := familyRows.get(t, code.Family[:]); ok && family.Ended.IsZero() {
 		t.endFamily(family, audit.CodeReplayed, r.Now)

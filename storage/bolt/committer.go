@@ -23,8 +23,8 @@ var (
 // maxBatch bounds how many acts share a commit, and with it how long the first of them waits for the last.
 const maxBatch = 512
 
-// act is one thing to be done in a transaction: run reads, decides, and only then writes. What it returns is the answer, a refusal
-// included; failures of the storage it leaves to the tx. It may run twice and must not notice.
+// act is one thing to be done in a transaction: run reads, decides, and only then writes. What it returns is the answer, a
+// refusal included; failures of the storage it leaves to the tx. It may run twice and must not notice.
 type act struct {
 	ctx  context.Context
 	run  func(*tx) error
@@ -79,8 +79,9 @@ func (s *Store) committer() {
 	}
 }
 
-// gather adds what waits, without waiting for it. It lets goroutines that are ready go first, as they may be about to queue an act: on
-// one core the first act would otherwise always wake the committer before the second one comes, and each pay for a commit of its own.
+// gather adds what waits, without waiting for it. It lets goroutines that are ready go first, as they may be about to queue
+// an act: on one core the first act would otherwise always wake the committer before the second one comes, and each pay for
+// a commit of its own.
 func (s *Store) gather(batch []*act) []*act {
 	runtime.Gosched()
 	for len(batch) < maxBatch {
@@ -122,8 +123,8 @@ type rollback struct{ cause error }
 
 func (r rollback) Error() string { return r.cause.Error() }
 
-// try runs the acts of a batch in one transaction and commits it. Their answers are in them, unless it returns an error: then nothing
-// of the batch is stored.
+// try runs the acts of a batch in one transaction and commits it. Their answers are in them, unless it returns an error:
+// then nothing of the batch is stored.
 func (s *Store) try(batch []*act) (err error) {
 	if s.stopped.Load() {
 		return errStopped
@@ -155,8 +156,8 @@ func (s *Store) try(batch []*act) (err error) {
 	return s.seal(t)
 }
 
-// run does one act of the transaction. An error means that the transaction has to be rolled back; a failure before the act's first write
-// is its own affair.
+// run does one act of the transaction. An error means that the transaction has to be rolled back; a failure before the act's
+// first write is its own affair.
 func (t *tx) run(a *act) error {
 	if err := a.ctx.Err(); err != nil {
 		a.err = err
@@ -226,8 +227,9 @@ func (s *Store) stop(cause error) error {
 	return err
 }
 
-// noSpace says whether a commit failed because the file could not grow. Such a commit is undone: bbolt writes the meta page that
-// makes a commit valid after all others. The same error from fdatasync is another matter (what had been accepted is lost) and comes as a bare number.
+// noSpace says whether a commit failed because the file could not grow. Such a commit is undone: bbolt writes the meta page
+// that makes a commit valid after all others. The same error from fdatasync is another matter (what had been accepted is
+// lost) and comes as a bare number.
 func noSpace(err error) bool {
 	var path *fs.PathError
 	if errors.As(err, &path) && path.Op == "write" {

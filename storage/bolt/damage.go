@@ -50,8 +50,8 @@ type meta struct {
 	txid     uint64
 }
 
-// inspect reads the parts of a file that bbolt trusts when it opens it, and refuses the file if they cannot be true. It reports whether there is
-// a file at all.
+// inspect reads the parts of a file that bbolt trusts when it opens it, and refuses the file if they cannot be true. It
+// reports whether there is a file at all.
 func inspect(path string) (found bool, err error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

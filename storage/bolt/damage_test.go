@@ -155,7 +155,8 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// TestGarbagePages puts garbage over pages and uses the store: whatever happens is an error, and no other file than a damaged one is called so.
+// TestGarbagePages puts garbage over pages and uses the store: whatever happens is an error, and no other file than a
+// damaged one is called so.
 func TestGarbagePages(t *testing.T) {
 	t.Parallel()
 	whole := inUse(t, sound(t))

@@ -21,9 +21,9 @@
 //	kept           slot → ID                   KeptRequest
 //	audit          segment → sequence          the entries of one commit
 //
-// A slot is ten minutes of expiry: the ID of a short-lived row's handle is made for the instant at which the row expires, so the handle
-// names its slot (slots.go), and sweeping drops a slot as a whole. A segment is one UTC day of the audit log (audit.go).
-// IDs begin with their time, so rows that are written together lie on the same pages.
+// A slot is ten minutes of expiry: the ID of a short-lived row's handle is made for the instant at which the row expires, so
+// the handle names its slot (slots.go), and sweeping drops a slot as a whole. A segment is one UTC day of the audit log
+// (audit.go). IDs begin with their time, so rows that are written together lie on the same pages.
 //
 // # The committer
 //
@@ -36,9 +36,10 @@
 // its acts run again one by one, so that only the culprit gets the error. Acts are therefore pure: time, ids and randomness are
 // inputs. An act whose caller left before it began is skipped.
 //
-// A commit that finds no space on the disk was rolled back: its acts are [storage.ErrNoSpace], and the next act tries again. After any
-// other failed commit nobody knows what is on the disk: no act is answered as done, the store refuses everything from then on, and
-// Options.Fatal is called, which ends the process unless a test says otherwise. The next start reads what is really there.
+// A commit that finds no space on the disk was rolled back: its acts are [storage.ErrNoSpace], and the next act tries again.
+// After any other failed commit nobody knows what is on the disk: no act is answered as done, the store refuses everything
+// from then on, and Options.Fatal is called, which ends the process unless a test says otherwise. The next start reads what
+// is really there.
 //
 // # Reads
 //
@@ -50,6 +51,7 @@
 //
 // # Damage
 //
-// A map of a damaged file can end a process: the fault has no error value. [Open] reads the file's size, its meta pages, its list of free pages and its root
-// by itself before bbolt maps it, and every transaction runs with faults turned into panics and panics into errors.
+// A map of a damaged file can end a process: the fault has no error value. [Open] reads the file's size, its meta pages, its
+// list of free pages and its root by itself before bbolt maps it, and every transaction runs with faults turned into panics
+// and panics into errors.
 package bolt

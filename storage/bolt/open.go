@@ -30,8 +30,8 @@ type Options struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	// Fatal is called once a commit failed in a way that leaves unknown what is on the disk. The default logs it and ends the process
-	// with status 1. When it returns, the store refuses everything.
+	// Fatal is called once a commit failed in a way that leaves unknown what is on the disk. The default logs it and ends
+	// the process with status 1. When it returns, the store refuses everything.
 	Fatal func(error)
 }
 
@@ -91,8 +91,8 @@ const (
 	cachedUsers     = 8192
 )
 
-// Open opens the store at o.Path and makes it if there is none. A file that cannot be used is refused with [ErrDamaged], [ErrForeign],
-// [ErrNewer] or [ErrLocked] and a sentence that says what to do.
+// Open opens the store at o.Path and makes it if there is none. A file that cannot be used is refused with [ErrDamaged],
+// [ErrForeign], [ErrNewer] or [ErrLocked] and a sentence that says what to do.
 func Open(o Options) (*Store, error) {
 	o.setDefaults()
 	found, err := inspect(o.Path)
@@ -129,9 +129,10 @@ func Open(o Options) (*Store, error) {
 // Page size: fixed, so that a file can move between machines whose systems use different pages. Small, since a commit copies a
 // whole page for each row that it changes, and that is what limits rotations.
 //
-// Free pages: as a map, since an array is searched from its start for each page. Their list is written with each commit (8 bytes
-// for each free page), although bbolt could do without: it would then have to read the whole file at each start and after each rollback, and it does
-// that in a goroutine of its own, where a damaged page ends the process and no recover helps.
+// Free pages: as a map, since an array is searched from its start for each page. Their list is written with each commit (8
+// bytes for each free page), although bbolt could do without: it would then have to read the whole file at each start and
+// after each rollback, and it does that in a goroutine of its own, where a damaged page ends the process and no recover
+// helps.
 //
 // Growth: each step costs one more fsync, and the last one is what a small store is too large by.
 //

@@ -42,8 +42,8 @@ func (e expiry) before(t time.Time) bool {
 	return e.Expires.Before(t) || !e.IdleExpires.IsZero() && e.IdleExpires.Before(t)
 }
 
-// Sweep implements [storage.Upkeep]. The rows of families, sessions and browsers are looked at outside the committer, a bounded number at
-// each call, from where the last call stopped; "more" also says that this walk has not come to its end.
+// Sweep implements [storage.Upkeep]. The rows of families, sessions and browsers are looked at outside the committer, a
+// bounded number at each call, from where the last call stopped; "more" also says that this walk has not come to its end.
 func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duration, limit int) (deleted int, more bool, err error) {
 	if limit <= 0 {
 		return 0, false, nil
@@ -79,8 +79,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 	return deleted, more || next.table < len(walkedTables), nil
 }
 
-// walk looks at rows from a position on and returns those that expired before an instant, at most limit, and the position that it came to. A
-// walk that came to its end begins anew.
+// walk looks at rows from a position on and returns those that expired before an instant, at most limit, and the position
+// that it came to. A walk that came to its end begins anew.
 func (t *tx) walk(from position, expired time.Time, limit int) (dead []rowKey, to position) {
 	if to = from; to.table == len(walkedTables) {
 		to = position{}
@@ -129,8 +129,8 @@ func (b *broom) rows(dead []rowKey, expired time.Time) {
 	}
 }
 
-// buckets deletes the buckets within parent that are over, with what is in them: in one stroke where they are small enough for the limit,
-// otherwise row by row from the front.
+// buckets deletes the buckets within parent that are over, with what is in them: in one stroke where they are small enough
+// for the limit, otherwise row by row from the front.
 func (b *broom) buckets(parent *bbolt.Bucket, over func(name []byte) bool) {
 	var names [][]byte
 	for c, name := parent.Cursor(), []byte(nil); ; {

@@ -7,8 +7,8 @@ import (
 	"signet/storage"
 )
 
-// Reopen tests that what a store acknowledged is there when it is opened again. open returns a function that opens one and the same
-// store each time; the test closes it in between.
+// Reopen tests that what a store acknowledged is there when it is opened again. open returns a function that opens one and
+// the same store each time; the test closes it in between.
 func Reopen(t *testing.T, open func(t *testing.T) (reopen func() storage.Store)) {
 	t.Run("what was acknowledged is there when the store is opened again", func(t *testing.T) {
 		t.Parallel()

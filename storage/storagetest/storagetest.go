@@ -1,5 +1,5 @@
-// Package storagetest is the contract of [storage.Store] as a test. Each sentence of the comments in storage/acts.go is a sub-test
-// that bears it as its name; a backend is right when it passes them all.
+// Package storagetest is the contract of [storage.Store] as a test. Each sentence of the comments in storage/acts.go is a
+// sub-test that bears it as its name; a backend is right when it passes them all.
 //
 // The test knows nothing of a backend but the interface. Time and ids are its own; the store's clock decides nothing here.
 package storagetest
