@@ -33,18 +33,21 @@ type chromium struct {
 // atATime bounds the browsers: each is half a dozen processes.
 var atATime = make(chan struct{}, 2)
 
-func newChromium(t *testing.T) *chromium {
+// chromiumPath finds the browser, or skips the test.
+func chromiumPath(t *testing.T) string {
 	t.Helper()
-	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
+		if path, err := exec.LookPath(name); err == nil {
+			return path
 		}
 	}
-	if path == "" {
-		t.Skip("chromium is not installed: apt-get install chromium")
-	}
+	t.Skip("chromium is not installed: apt-get install chromium")
+	panic("unreachable")
+}
+
+func newChromium(t *testing.T) *chromium {
+	t.Helper()
+	path := chromiumPath(t)
 	atATime <- struct{}{}
 	// Not t.TempDir: the browser's children may be writing their last words into it. Its own temporary files go there as well, by a path
 	// that is short enough for its sockets.

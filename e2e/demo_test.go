@@ -18,7 +18,7 @@ var welcome = regexp.MustCompile(`(?s)\n +(http://\S+)\n.*sign in as (\S+) with 
 // TestDemo is the first minute with Signet: start it, open the one URL, sign in, look, refresh, sign out, Ctrl-C.
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	c := newChromium(t)
+	chromiumPath(t)
 	folder, temp := t.TempDir(), t.TempDir()
 	args := []string{"dev", "--listen", "127.0.0.1:" + freePort(t), "--demo-listen", "localhost:" + freePort(t)}
 	if *update { // the pictures show what people will see
@@ -28,6 +28,7 @@ func TestDemo(t *testing.T) {
 	said := signet.await(welcome)
 	address, user, password := said[1], said[2], said[3]
 
+	c := newChromium(t)
 	c.open(address)
 	c.press("a.button.primary")
 	c.see("#password")

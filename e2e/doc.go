@@ -19,8 +19,8 @@
 // All of it runs with go test ./e2e. Parts of it:
 //
 //	go test ./e2e -short                    without the long ones: crash, rotation by schedule
-//	go test ./e2e -run 'SignIn|CrossSite|Keyboard|Script|Demo'    what needs Chromium; skipped where there is none
-//	go test ./e2e -run Crash -v             each round's counts; the seed of a run is in its first line, -seed repeats it
+//	go test ./e2e -run 'SignIn|CrossSite|Frames|Keyboard|Script|Demo'    what needs Chromium; skipped where there is none
+//	go test ./e2e -run Crash -v             each round's counts; its first line has the seed of the pauses, for -seed
 //	go test ./e2e -run Demo -update         paints docs/images anew, and the phone's and the dark ones into -pictures DIR
 //
 // The provider listens on 127.0.0.1 and the apps are addressed as localhost: two sites to a browser. (Two ports of one host would

@@ -176,7 +176,7 @@ func (l *load) verify(t *oauth2.Token, verify verifier) error {
 		if err := verify(token); err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
-		jws, err := jose.ParseSigned(token, algs)
+		jws, err := jose.ParseSignedCompact(token, algs)
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
@@ -251,7 +251,7 @@ func (c *cache) verify(token string) error {
 	if err != nil {
 		return err
 	}
-	jws, err := jose.ParseSigned(token, algs)
+	jws, err := jose.ParseSignedCompact(token, algs)
 	if err != nil {
 		return err
 	}

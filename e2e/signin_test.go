@@ -103,7 +103,7 @@ func verifyAccessToken(t *testing.T, s *providertest.Server, c storage.Client, u
 	if err := json.Unmarshal([]byte(s.Get(strings.TrimPrefix(jwksURI, s.Issuer), "").Body), &set); err != nil {
 		t.Fatal(err)
 	}
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
