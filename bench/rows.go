@@ -45,6 +45,7 @@ func rowsOf(floor, provider *child, s stock, match *regexp.Regexp) []row {
 		{"refresh", provider, s.plain.refresh, rowES256},
 		{"refresh, ID token ES256", provider, s.es256.refresh, rowES256},
 		{"refresh, ID token RS256", provider, s.rs256.refresh, rowRS256},
+		{"refresh, then userinfo", provider, s.refreshAndUserinfo, rowES256},
 		{"authorization with a session", provider, s.authorize, rowDocument},
 		{"code flow, ID token ES256", provider, s.codeFlow, rowES256},
 	}
@@ -93,6 +94,15 @@ func (l *lines) refresh(w *worker) error {
 // userinfo asks with one token again and again, as apps do.
 func (s *stock) userinfo(w *worker) error {
 	a, err := w.get("/userinfo", "Authorization: Bearer "+s.es256.all[w.number].access+"\r\n")
+	return a.want(http.StatusOK, err)
+}
+
+// refreshAndUserinfo asks with a token that no one has seen yet.
+func (s *stock) refreshAndUserinfo(w *worker) error {
+	if err := s.es256.refresh(w); err != nil {
+		return err
+	}
+	a, err := w.get("/userinfo", "Authorization: Bearer "+mine(w, s.es256.all).access+"\r\n")
 	return a.want(http.StatusOK, err)
 }
 

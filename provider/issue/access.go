@@ -59,9 +59,10 @@ func (i *Issuer) LiveAccess(ctx context.Context, token string) (*Access, storage
 	return a, state, nil
 }
 
-// verified remembers which tokens had a good signature, so that a resource server that asks about one token again and again
-// costs one ECDSA verification. It is bounded, keyed by the token's hash, and forgets everything when the keys change, since a
-// key may have been revoked. It says nothing about revocation: the store is asked each time.
+// verified remembers which tokens have a good signature: those that were made here, and those that were verified. So an app that asks
+// for userinfo with a fresh token costs no ECDSA verification, and a resource server that asks about one again and again costs one
+// at the most. It is bounded, keyed by the token's hash, and forgets everything when the keys change, since a key may have been
+// revoked. It says nothing about revocation: the store is asked each time.
 type verified struct {
 	tokens *lru.Cache[[sha256.Size]byte, verifiedToken]
 }
@@ -80,6 +81,12 @@ func newVerified() *verified {
 		panic(err) // only for a size below one
 	}
 	return &verified{tokens: tokens}
+}
+
+// remember takes a token as verified by keys, the tag that was asked for before the token was signed or verified: had a key been
+// revoked meanwhile, the tag of now would say that the token was good after that.
+func (v *verified) remember(token, keys string, a *Access) {
+	v.tokens.Add(sha256.Sum256([]byte(token)), verifiedToken{access: a, keys: keys})
 }
 
 func (i *Issuer) verifiedAccess(token string) (*Access, error) {
@@ -104,7 +111,7 @@ func (i *Issuer) verifiedAccess(token string) (*Access, error) {
 	if a.Family, a.Series, err = parseJTI(a.ID); err != nil {
 		return nil, err
 	}
-	i.verified.tokens.Add(key, verifiedToken{access: a, keys: keys})
+	i.verified.remember(token, keys, a)
 	return a, nil
 }
 

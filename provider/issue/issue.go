@@ -129,7 +129,12 @@ func (i *Issuer) accessToken(g Granted, res storage.Resource) (string, error) {
 	if slices.Contains(res.Claims, "roles") {
 		c.Roles = g.User.Roles
 	}
-	return i.sign(res.Alg, res.Typ, c)
+	_, keys := i.Keys.JWKS()
+	token, err := i.sign(res.Alg, res.Typ, c)
+	if err == nil {
+		i.verified.remember(token, keys, &Access{AccessClaims: c, Family: g.Family.ID, Series: g.Family.Series})
+	}
+	return token, err
 }
 
 // audience: RFC 9068 section 3; without a resource indicator the default resource is meant, which is the issuer.
