@@ -27,8 +27,10 @@ func WriteJSON(w http.ResponseWriter, v any) error {
 		return err
 	}
 	noStore(w)
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(body) // a client that left needs no answer
+	h := w.Header()
+	h["Content-Type"] = contentType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))} // otherwise net/http sends what is longer than 2 KiB in chunks
+	_, _ = w.Write(body)                                    // a client that left needs no answer
 	return nil
 }
 
@@ -74,6 +76,14 @@ func Note(r *http.Request, e *Error) {
 }
 
 func noStore(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Pragma", "no-cache")
+	h := w.Header()
+	h["Cache-Control"] = cacheControl
+	h["Pragma"] = pragma
 }
+
+// Header values that are the same in every answer. net/http only reads them.
+var (
+	contentType  = []string{"application/json"}
+	cacheControl = []string{"no-store"}
+	pragma       = []string{"no-cache"}
+)
