@@ -89,6 +89,7 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	route(r, "/readyz", wrongMethod, get(p.readyz))
 
 	r.NotFound(p.notFound)
+	r.MethodNotAllowed(p.unknownMethod)
 	return r, nil
 }
 
@@ -127,6 +128,11 @@ func (p *Provider) wrongPage(allow string) http.HandlerFunc {
 func (p *Provider) notFound(w http.ResponseWriter, r *http.Request) {
 	problem.Write(p.pages, w, r, &problem.Problem{Status: http.StatusNotFound, Title: "There is nothing here",
 		What: "This server has no page at this address.", Who: problem.You, How: "Go back to the app and sign in from there."})
+}
+
+// unknownMethod: every route answers all methods that HTTP knows, so this is another. RFC 9110 section 15.6.2.
+func (p *Provider) unknownMethod(w http.ResponseWriter, r *http.Request) {
+	oauth.WriteError(w, r, &oauth.Error{Code: oauth.InvalidRequest, Description: "this server does not know the request's method", Status: http.StatusNotImplemented})
 }
 
 // sameOrigin refuses forms of ours that another site posts. The issuer's origin is named for proxies that rewrite Host.
