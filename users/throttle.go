@@ -2,12 +2,12 @@ package users
 
 import (
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"signet/provider/trail"
 	"signet/storage"
 )
 
@@ -45,7 +45,7 @@ const (
 type throttle struct {
 	mu        sync.Mutex
 	accounts  *simplelru.LRU[storage.Hash, *tally]
-	addresses *simplelru.LRU[netip.Prefix, *tally]
+	addresses *simplelru.LRU[string, *tally]
 }
 
 // tally counts the attempts of one account or one address.
@@ -57,7 +57,7 @@ type tally struct {
 
 func newThrottle() *throttle {
 	accounts, err1 := simplelru.NewLRU[storage.Hash, *tally](countedAt, nil)
-	addresses, err2 := simplelru.NewLRU[netip.Prefix, *tally](countedAt, nil)
+	addresses, err2 := simplelru.NewLRU[string, *tally](countedAt, nil)
 	if err1 != nil || err2 != nil {
 		panic("users: a cache of no size") // countedAt is a constant
 	}
@@ -68,13 +68,13 @@ func newThrottle() *throttle {
 type attempt struct {
 	t                *throttle
 	accountKey       storage.Hash
-	addressKey       netip.Prefix
+	addressKey       string
 	account, address *tally
 }
 
 // begin lets an attempt in, or answers [*Throttled].
 func (t *throttle) begin(now time.Time, login, address string) (attempt, error) {
-	a := attempt{t: t, accountKey: storage.HashOf([]byte(storage.LoginKey(login))), addressKey: network(address)}
+	a := attempt{t: t, accountKey: storage.HashOf([]byte(storage.LoginKey(login))), addressKey: trail.Network(address)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a.account, a.address = look(t.accounts, a.accountKey), look(t.addresses, a.addressKey)
@@ -158,22 +158,4 @@ func (p policy) delay(failures int) time.Duration {
 		}
 	}
 	return delay
-}
-
-// network is what is counted as one address: of IPv6 the /64, since a single customer gets at least that. Whatever is no address
-// is one as well.
-func network(address string) netip.Prefix {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		if ap, err := netip.ParseAddrPort(address); err == nil {
-			a = ap.Addr()
-		}
-	}
-	a = a.Unmap().WithZone("")
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	prefix, _ := a.Prefix(bits) // the zero Prefix for what is no address
-	return prefix
 }

@@ -178,27 +178,6 @@ func TestThrottleIsBounded(t *testing.T) {
 	}
 }
 
-func TestNetwork(t *testing.T) {
-	t.Parallel()
-	for a, b := range map[string]string{
-		"2001:db8:0:1::1":    "2001:db8:0:1:ffff::2",
-		"2001:db8:0:1::1%e0": "2001:db8:0:1::2",
-		"192.0.2.1":          "::ffff:192.0.2.1",
-		"192.0.2.1:1234":     "192.0.2.1",
-		"[2001:db8::1]:1234": "2001:db8::2",
-		"":                   "not an address",
-	} {
-		if network(a) != network(b) {
-			t.Errorf("%q and %q are counted apart", a, b)
-		}
-	}
-	for a, b := range map[string]string{"2001:db8:0:1::1": "2001:db8:0:2::1", "192.0.2.1": "192.0.2.2", "": "0.0.0.0"} {
-		if network(a) == network(b) {
-			t.Errorf("%q and %q are counted as one", a, b)
-		}
-	}
-}
-
 func TestThrottledText(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]string{time.Millisecond: "1s", 4 * time.Second: "4s", 59*time.Second + 1: "1m0s"} {
