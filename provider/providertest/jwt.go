@@ -20,7 +20,7 @@ func (s *Server) Verify(token string) JWT {
 	s.tb.Helper()
 	var set jose.JSONWebKeySet
 	must(s.tb, json.Unmarshal([]byte(s.Get("/jwks", "").Body), &set))
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA})
 	must(s.tb, err)
 	header := jws.Signatures[0].Protected
 	keys := set.Key(header.KeyID)
