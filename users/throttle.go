@@ -34,7 +34,7 @@ var (
 
 const (
 	fade      = 15 * time.Minute // without a failure, and all of them are forgotten
-	countedAt = 1 << 16          // accounts and addresses each; the least recently seen go first
+	countedAt = 1 << 16          // accounts and addresses each; those whose last failure is the oldest go first
 	underWay  = time.Second      // what an attempt is told that must wait for another one's result
 )
 
@@ -42,47 +42,61 @@ const (
 // forgives, and guessing causes no writes.
 //
 // An attempt is counted from its beginning, not from its failure: otherwise a thousand guesses sent at once would all pass.
+//
+// Nothing but a failure is remembered, so each row costs whoever wants to push another's out one password hash, and each hash is
+// slowed down here. Attempts that are refused or given up cost nothing and push nothing out.
+//
+// What is counted is what was typed. A person who signs in with a name and with an address has two tallies, so a guesser has twice
+// the tries at that account. One tally for both would tell more than it saves: that failures at one slow the other down shows that
+// both belong to somebody, and who is there is nobody's business.
 type throttle struct {
 	mu        sync.Mutex
-	accounts  *simplelru.LRU[storage.Hash, *tally]
-	addresses *simplelru.LRU[string, *tally]
+	accounts  tallies[storage.Hash]
+	addresses tallies[string]
 }
 
-// tally counts the attempts of one account or one address.
+// tallies count the attempts of all accounts, or of all addresses.
+type tallies[K comparable] struct {
+	policy
+	failed   *simplelru.LRU[K, tally]
+	underWay map[K]int // never more than requests are being answered
+}
+
+// tally is the failures of one account or one address.
 type tally struct {
 	failures int
-	underWay int
-	last     time.Time // the last failure
+	last     time.Time
 }
 
 func newThrottle() *throttle {
-	accounts, err1 := simplelru.NewLRU[storage.Hash, *tally](countedAt, nil)
-	addresses, err2 := simplelru.NewLRU[string, *tally](countedAt, nil)
-	if err1 != nil || err2 != nil {
+	return &throttle{accounts: newTallies[storage.Hash](perAccount), addresses: newTallies[string](perAddress)}
+}
+
+func newTallies[K comparable](p policy) tallies[K] {
+	failed, err := simplelru.NewLRU[K, tally](countedAt, nil)
+	if err != nil {
 		panic("users: a cache of no size") // countedAt is a constant
 	}
-	return &throttle{accounts: accounts, addresses: addresses}
+	return tallies[K]{policy: p, failed: failed, underWay: map[K]int{}}
 }
 
 // attempt is one sign-in under way. It must be ended.
 type attempt struct {
-	t                *throttle
-	accountKey       storage.Hash
-	addressKey       string
-	account, address *tally
+	t       *throttle
+	account storage.Hash
+	address string
 }
 
 // begin lets an attempt in, or answers [*Throttled].
 func (t *throttle) begin(now time.Time, login, address string) (attempt, error) {
-	a := attempt{t: t, accountKey: storage.HashOf([]byte(storage.LoginKey(login))), addressKey: trail.Network(address)}
+	a := attempt{t: t, account: storage.HashOf([]byte(storage.LoginKey(login))), address: trail.Network(address)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a.account, a.address = look(t.accounts, a.accountKey), look(t.addresses, a.addressKey)
-	if wait := max(perAccount.wait(a.account, now), perAddress.wait(a.address, now)); wait > 0 {
+	if wait := max(t.accounts.wait(a.account, now), t.addresses.wait(a.address, now)); wait > 0 {
 		return attempt{}, &Throttled{After: wait}
 	}
-	a.account.underWay++
-	a.address.underWay++
+	t.accounts.underWay[a.account]++
+	t.addresses.underWay[a.address]++
 	return a, nil
 }
 
@@ -100,47 +114,43 @@ const (
 func (a attempt) end(now time.Time, r result) {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
-	a.account.underWay--
-	a.address.underWay--
-	account, address := look(a.t.accounts, a.accountKey), look(a.t.addresses, a.addressKey) // others, if these were pushed out
+	a.t.accounts.leave(a.account)
+	a.t.addresses.leave(a.address)
 	switch r {
 	case failed:
-		account.fail(now)
-		address.fail(now)
+		a.t.accounts.fail(a.account, now)
+		a.t.addresses.fail(a.address, now)
 	case succeeded:
-		account.failures = 0
+		a.t.accounts.failed.Remove(a.account)
 	}
 }
 
-// look finds a tally, or begins one.
-func look[K comparable](lru *simplelru.LRU[K, *tally], key K) *tally {
-	row, ok := lru.Get(key)
-	if !ok {
-		row = &tally{}
-		lru.Add(key, row)
+func (t tallies[K]) leave(key K) {
+	if t.underWay[key]--; t.underWay[key] == 0 {
+		delete(t.underWay, key)
 	}
-	return row
 }
 
-func (row *tally) fail(now time.Time) {
+func (t tallies[K]) fail(key K, now time.Time) {
+	row, _ := t.failed.Peek(key)
 	if now.Sub(row.last) >= fade {
 		row.failures = 0
 	}
-	row.failures++
-	row.last = now
+	t.failed.Add(key, tally{failures: row.failures + 1, last: now})
 }
 
 // wait is how long the next attempt has to wait; 0 lets it in. Where it is not free any more, attempts go one by one.
-func (p policy) wait(row *tally, now time.Time) time.Duration {
+func (t tallies[K]) wait(key K, now time.Time) time.Duration {
+	row, _ := t.failed.Peek(key)
 	since := max(0, now.Sub(row.last)) // a clock that was set back must not lock people out
 	failures := row.failures
 	if since >= fade {
 		failures = 0
 	}
-	if wait := p.delay(failures) - since; wait > 0 {
+	if wait := t.delay(failures) - since; wait > 0 {
 		return wait
 	}
-	if row.underWay > 0 && failures+row.underWay > p.free {
+	if open := t.underWay[key]; open > 0 && failures+open > t.free {
 		return underWay
 	}
 	return 0

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"signet/audit"
 )
 
 // try makes one attempt that fails or succeeds, and returns how long it was told to wait.
@@ -162,6 +165,7 @@ func TestThrottleConcurrent(t *testing.T) {
 func TestThrottleIsBounded(t *testing.T) {
 	t.Parallel()
 	th := newThrottle()
+	try(th, start, "held", "2001:db8::1", failed)
 	held, err := th.begin(start, "held", "2001:db8::1")
 	if err != nil {
 		t.Fatal(err)
@@ -169,12 +173,75 @@ func TestThrottleIsBounded(t *testing.T) {
 	for i := range countedAt + 10 {
 		try(th, start, fmt.Sprint(i), netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String(), failed)
 	}
-	if th.accounts.Len() != countedAt || th.addresses.Len() != countedAt {
-		t.Errorf("%d accounts, %d addresses are kept", th.accounts.Len(), th.addresses.Len())
+	if th.accounts.failed.Len() != countedAt || th.addresses.failed.Len() != countedAt {
+		t.Errorf("%d accounts, %d addresses are kept", th.accounts.failed.Len(), th.addresses.failed.Len())
 	}
 	held.end(start, failed) // its tally was pushed out meanwhile; the failure still counts
-	if row, ok := th.accounts.Peek(held.accountKey); !ok || row.failures != 1 || row.underWay != 0 {
+	if row, ok := th.accounts.failed.Peek(held.account); !ok || row.failures != 1 {
 		t.Errorf("%+v", row)
+	}
+	if len(th.accounts.underWay) != 0 || len(th.addresses.underWay) != 0 {
+		t.Errorf("nothing is under way, but %v and %v are kept", th.accounts.underWay, th.addresses.underWay)
+	}
+}
+
+// A tally is pushed out by failures alone, each of which cost a password hash.
+func TestThrottleIsNotFlushedForNothing(t *testing.T) {
+	t.Parallel()
+	flush := func(t *testing.T, attempt func(th *throttle, login string)) {
+		t.Parallel()
+		th := newThrottle()
+		for i := range 6 {
+			try(th, start, "victim", fmt.Sprintf("192.0.2.%d", i), failed)
+		}
+		for i := range 21 { // the flusher's own address is slowed down
+			try(th, start, fmt.Sprint("own", i), "203.0.113.1", failed)
+		}
+		for i := range countedAt + 10 {
+			attempt(th, fmt.Sprint("noise", i))
+		}
+		if wait := try(th, start, "victim", "198.51.100.1", undecided); wait != time.Second {
+			t.Errorf("the victim's account waits %s, want 1s", wait)
+		}
+		if wait := try(th, start, "somebody", "203.0.113.1", undecided); wait != time.Second {
+			t.Errorf("the flusher's address waits %s, want 1s", wait)
+		}
+	}
+	t.Run("by attempts that are refused", func(t *testing.T) {
+		flush(t, func(th *throttle, login string) {
+			if wait := try(th, start, login, "203.0.113.1", failed); wait == 0 {
+				t.Fatal("was let in")
+			}
+		})
+	})
+	t.Run("by attempts that are given up before the password was looked at", func(t *testing.T) {
+		flush(t, func(th *throttle, login string) { try(th, start, login, "203.0.113.2", undecided) })
+	})
+	t.Run("by attempts that succeed", func(t *testing.T) {
+		flush(t, func(th *throttle, login string) { try(th, start, login, "203.0.113.2", succeeded) })
+	})
+}
+
+// That two logins are of one account is not shown by how one is slowed down after failures at the other.
+func TestThrottleTellsNothing(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{})
+	answers := func(logins ...string) (all []string) {
+		for _, login := range logins {
+			for i := range 8 {
+				from := audit.Origin{Address: fmt.Sprintf("10.%d.%d.%d", len(logins[0]), len(login), i)} // each from elsewhere
+				_, err := h.Password(t.Context(), login, "wrong horse", from)
+				all = append(all, err.Error())
+			}
+		}
+		return all
+	}
+	known, unknown := answers("ada", "ada@example.com"), answers("nobody", "nobody@example.com")
+	if !slices.Equal(known, unknown) {
+		t.Errorf("somebody: %q\nnobody: %q", known, unknown)
+	}
+	if known[5] != ErrCredentials.Error() || known[6] == known[5] {
+		t.Errorf("6 guesses are let in, then none: %q", known)
 	}
 }
 
