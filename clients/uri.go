@@ -73,6 +73,8 @@ func redirectProblem(native bool, uri string) string {
 		return fields.Quote(uri) + " has a *; there are no wildcards, register each URI"
 	case slices.Contains(dangerous, u.Scheme):
 		return fields.Quote(uri) + " has a scheme that is not for answers; use https"
+	case strings.ContainsAny(uri, "'()"): // the page of form_post escapes these: another URI than the one that was compared
+		return fields.Quote(uri) + " has one of the characters ' ( ); write %27, %28 or %29"
 	case u.Scheme == "http" || u.Scheme == "https":
 		return webRedirectProblem(uri)
 	case !native:

@@ -1,11 +1,15 @@
 package clients
 
 import (
+	"html"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 
 	"signet/storage"
+	"signet/web"
 )
 
 // Each near miss was somebody's vulnerability or somebody's lost hour.
@@ -130,6 +134,33 @@ func TestPostLogoutRedirectURI(t *testing.T) {
 	}
 }
 
+// RFC 9700 2.1: the URI that was compared is the one that is answered to, byte for byte, whatever a page makes of addresses.
+func TestRedirectURIsSurvivePages(t *testing.T) {
+	t.Parallel()
+	pages, err := web.New("https://id.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	action := regexp.MustCompile(`<form method="post" action="([^"]*)">`)
+	good := 0
+	for c := range byte(0x80) {
+		for _, uri := range []string{"https://app.example/a" + string(c) + "b", "https://app.example/?a=b" + string(c) + "c", "https://app.example/%2" + string(c)} {
+			if redirectProblem(false, uri) != "" {
+				continue
+			}
+			good++
+			w := httptest.NewRecorder()
+			pages.Write(w, http.StatusOK, web.FormPost{Action: uri})
+			if m := action.FindStringSubmatch(w.Body.String()); m == nil || html.UnescapeString(m[1]) != uri {
+				t.Errorf("Form Post Response Mode 2: %q is sent to %q", uri, m)
+			}
+		}
+	}
+	if good < 150 {
+		t.Errorf("only %d URIs pass", good)
+	}
+}
+
 // A client that was stored with an empty URI, by whatever fault, is still not answered at one.
 func TestRedirectURIFailsClosed(t *testing.T) {
 	t.Parallel()
@@ -175,6 +206,9 @@ func TestRedirectRules(t *testing.T) {
 		{Web, "https://app.example/c b", "character"},
 		{Web, "https://app.example/cb\x00", "character"},
 		{Web, "https://äpp.example/cb", "ASCII form"},
+		{Web, "https://app.example/cb(1)", "%28"},
+		{Web, "https://app.example/cb?x='y'", "%27"},
+		{Web, "https://app.example/cb%281%29?x=%27y%27", ""},
 		{Web, "https://app.example/" + strings.Repeat("a", 2000), "longer"},
 		{Web, "com.example.app:/cb", "native clients"},
 		{Native, "myapp:/cb", "reversed"},
