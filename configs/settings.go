@@ -176,19 +176,30 @@ func prefixes(p *[]netip.Prefix) func([]string) error {
 // ParsePrefix reads a range of addresses, or one address.
 func ParsePrefix(s string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
+		if addr.Is4In6() {
+			return netip.Prefix{}, mapped(s, addr.Unmap().String())
+		}
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	prefix, err := netip.ParsePrefix(s)
 	switch {
 	case err != nil:
 		return prefix, fmt.Errorf("%q is no address and no range; write 10.0.0.0/8 or 192.0.2.7", s)
+	case prefix.Addr().Is4In6() && prefix.Bits() > 96:
+		return prefix, mapped(s, netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96).Masked().String())
+	case prefix.Addr().Is4In6():
+		return prefix, fmt.Errorf("%s holds every IPv4 address, and then any address can be claimed; write the proxy's own range", s)
 	case prefix != prefix.Masked():
 		return prefix, fmt.Errorf("%s has bits beyond its length; write %s", s, prefix.Masked())
 	case prefix.Bits() == 0:
 		return prefix, fmt.Errorf("%s is everybody, and then any address can be claimed; write the proxy's own range", s)
 	}
 	return prefix, nil
+}
+
+// mapped refuses IPv4 in the clothes of IPv6: addresses are compared as IPv4, so such a range would match nothing.
+func mapped(s, plain string) error {
+	return fmt.Errorf("%s is IPv4 written as IPv6; write %s", s, plain)
 }
 
 func duration(p *time.Duration, least, most time.Duration, why string) func([]string) error {
