@@ -48,6 +48,10 @@ const (
 // ResponseCode is the response type of the code flow.
 const ResponseCode = "code"
 
+// Scopes are those that mean something here, in the order in which they are published: OpenID Connect Core 5.4 and 11. A new client
+// may ask for all of them.
+var Scopes = []string{"openid", "profile", "email", "groups", "offline_access"}
+
 // FieldError is one fault of a client's metadata.
 type FieldError = fields.Error
 
@@ -67,7 +71,7 @@ func New(typ, name string, now time.Time) (storage.Client, error) {
 		ApplicationType:         applicationType(typ),
 		GrantTypes:              []string{GrantCode, GrantRefresh},
 		ResponseTypes:           []string{ResponseCode},
-		Scopes:                  []string{"openid", "profile", "email", "groups", "offline_access"},
+		Scopes:                  slices.Clone(Scopes),
 		IDTokenAlg:              "RS256", // OpenID Connect Registration 2: the default
 		IDTokenClaims:           storage.ClaimsByScope,
 		RefreshRotation:         storage.RotationRotate,

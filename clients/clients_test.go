@@ -127,6 +127,7 @@ func TestValidate(t *testing.T) {
 		"Registration 2: no response type":                     {Web, func(c *storage.Client) { c.ResponseTypes = nil }, "response_types"},
 		"a response type that is not there":                    {Web, func(c *storage.Client) { c.ResponseTypes = []string{"code", "id_token"} }, "response_types"},
 		"RFC 6749 3.3: scopes":                                 {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "a b", `"`, "openid"} }, "scopes scopes scopes"},
+		"a scope that means nothing here":                      {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "emial", "phone"} }, "scopes scopes"},
 		"no scope":                                             {Web, func(c *storage.Client) { c.Scopes = nil }, ""},
 		"algorithm EdDSA":                                      {Web, func(c *storage.Client) { c.IDTokenAlg = "EdDSA" }, ""},
 		"algorithm none":                                       {Web, func(c *storage.Client) { c.IDTokenAlg = "none" }, "id_token_signed_response_alg"},

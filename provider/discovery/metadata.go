@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/clients"
 	"signet/provider/oauth"
 )
 
@@ -62,7 +63,7 @@ func describe(issuer string, algs []string) Metadata {
 		RevocationEndpoint:    base + oauth.RevokePath,
 		EndSessionEndpoint:    base + oauth.LogoutPath,
 
-		ScopesSupported:        []string{"openid", "profile", "email", "groups", "offline_access"},
+		ScopesSupported:        clients.Scopes,
 		ResponseTypesSupported: []string{"code"},
 		ResponseModesSupported: []string{"query", "fragment", "form_post"},
 		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},

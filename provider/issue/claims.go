@@ -3,11 +3,12 @@ package issue
 import (
 	"slices"
 
+	"signet/clients"
 	"signet/storage"
 )
 
-// Scopes that mean something here, in the order in which they are published: OpenID Connect Core 5.4 and 11.
-var Scopes = []string{"openid", "profile", "email", "groups", "offline_access"}
+// Scopes that mean something here, in the order in which they are published; clients can be registered for no other.
+var Scopes = clients.Scopes
 
 // UserClaims are the claims of scopes: OpenID Connect Core 5.1 and 5.4. What a user has not is left out (5.3.2).
 type UserClaims struct {
