@@ -17,8 +17,8 @@ type Clients interface {
 	// makes a new client (ErrExists when the id is taken), any other must be the stored one (ErrConflict; ErrNotFound when the
 	// client is gone).
 	SaveClient(ctx context.Context, c Client, o Change) (Client, error)
-	// RemoveClient removes a client, whatever its revision. What was issued to it is refused from then on, since nobody can
-	// authenticate as it any more and ids are never given twice. Unknown: ErrNotFound.
+	// RemoveClient removes a client, whatever its revision. What was issued to it is refused from then on: nobody can authenticate as
+	// it, its families are dead (see FamilyState), and ids are never given twice. Unknown: ErrNotFound.
 	RemoveClient(ctx context.Context, id string, o Change) error
 }
 
@@ -87,15 +87,15 @@ type Consents interface {
 
 // Interactions holds the authorization requests for which the browser is being asked something.
 type Interactions interface {
-	// BeginInteraction stores i. When limit interactions of i.Address, not expired and not spent, are stored already: ErrTooMany.
+	// BeginInteraction stores i. When limit interactions of i.Address, not expired and not spent by a code, are stored already: ErrTooMany.
 	BeginInteraction(ctx context.Context, i Interaction, limit int) error
 	// Interaction returns the interaction of h. Unknown or another secret: ErrNotFound; finished: ErrSpent; too old: ErrExpired.
 	Interaction(ctx context.Context, h Handle, now time.Time) (Interaction, error)
 	// SignIn signs a user in at a browser, in one commit: see SignIn. The user must still be the one whose credentials were
 	// checked: another epoch, disabled or removed is ErrEnded. An interaction that is not open is refused as by Interaction.
 	SignIn(ctx context.Context, s SignIn) error
-	// EndInteraction spends an interaction without a code: the user declined. Of concurrent calls, IssueCode's among them, one
-	// succeeds; refused as by Interaction.
+	// EndInteraction spends an interaction without a code: the user declined. It counts for its address's limit until it expires. Of
+	// concurrent calls, IssueCode's among them, one succeeds; refused as by Interaction.
 	EndInteraction(ctx context.Context, h Handle, client string, o Change) error
 }
 
@@ -114,8 +114,9 @@ type SignIn struct {
 
 // KeptRequests holds requests that came by POST, for the moment until the browser asks for them by GET.
 type KeptRequests interface {
-	// KeepRequest stores k.
-	KeepRequest(ctx context.Context, k KeptRequest) error
+	// KeepRequest stores k. When limit requests of k.Address that were not taken are stored already, from the last KeptWindow:
+	// ErrTooMany. Anybody can have a request kept, so what one address can fill is bounded.
+	KeepRequest(ctx context.Context, k KeptRequest, limit int) error
 	// TakeRequest returns and removes the request of h. Of concurrent calls exactly one gets it; the others, and too late ones:
 	// ErrNotFound.
 	TakeRequest(ctx context.Context, h Handle, now time.Time) (KeptRequest, error)
@@ -172,10 +173,11 @@ type Families interface {
 	Family(ctx context.Context, id ID) (FamilyState, error)
 }
 
-// FamilyState is a family with the rows that it lives by. The zero User is one who was removed; the zero Session is one that was
+// FamilyState is a family with the rows that it lives by. The zero Client and the zero User were removed; the zero Session was
 // swept.
 type FamilyState struct {
 	Family  Family
+	Client  Client
 	User    User
 	Session Session
 }
@@ -183,6 +185,9 @@ type FamilyState struct {
 // Live says whether tokens of the family are good at the instant now: nil, ErrEnded or ErrExpired. What was authorized without
 // offline_access lives by its session.
 func (s FamilyState) Live(now time.Time) error {
+	if s.Client.ID != s.Family.Authorization.Client || len(s.Client.GrantTypes) == 0 { // removed, or put out of use
+		return ErrEnded
+	}
 	if err := s.Family.Live(s.User, now); err != nil || s.Family.Authorization.Offline {
 		return err
 	}

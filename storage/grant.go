@@ -50,7 +50,7 @@ type Interaction struct {
 	ID         ID        `json:"id"`
 	SecretHash Hash      `json:"secret"`
 	Request    Request   `json:"request"`
-	Address    string    `json:"address,omitempty"` // what the cap on open interactions counts
+	Address    string    `json:"address,omitempty"` // what the limit counts
 	Session    ID        `json:"session,omitempty"` // set by the sign-in that happened here
 	Created    time.Time `json:"created"`
 	Expires    time.Time `json:"expires"`
@@ -62,9 +62,14 @@ type Interaction struct {
 type KeptRequest struct {
 	ID         ID        `json:"id"`
 	SecretHash Hash      `json:"secret"`
-	Form       string    `json:"form"` // as it was sent: application/x-www-form-urlencoded
+	Form       string    `json:"form"`              // as it was sent: application/x-www-form-urlencoded
+	Address    string    `json:"address,omitempty"` // what the limit counts
+	Created    time.Time `json:"created"`
 	Expires    time.Time `json:"expires"`
 }
+
+// KeptWindow is how long a kept request that was not taken counts for the limit of its address.
+const KeptWindow = 10 * time.Minute
 
 // Code is an authorization code (RFC 6749 section 4.1.2). The handle travels, the hash is kept.
 type Code struct {

@@ -122,7 +122,8 @@ func TestLive(t *testing.T) {
 	t.Parallel()
 	user := User{Sub: "ann", Epoch: 1}
 	session := Session{User: "ann", Epoch: 1, IdleExpires: noon, Expires: noon.Add(time.Hour)}
-	family := Family{Authorization: Authorization{User: "ann", Epoch: 1}, IdleExpires: noon, Expires: noon.Add(time.Hour)}
+	client := Client{ID: "app", GrantTypes: []string{"authorization_code"}}
+	family := Family{Authorization: Authorization{Client: "app", User: "ann", Epoch: 1}, IdleExpires: noon, Expires: noon.Add(time.Hour)}
 	before := noon.Add(-time.Millisecond)
 	for _, c := range []struct {
 		name  string
@@ -139,12 +140,14 @@ func TestLive(t *testing.T) {
 		{"the session was swept, with offline_access", func(s *FamilyState) { s.Session, s.Family.Authorization.Offline = Session{}, true }, before, nil},
 		{"the user was removed", func(s *FamilyState) { s.User, s.Family.Authorization.Offline = User{}, true }, before, ErrEnded},
 		{"the session is of another user", func(s *FamilyState) { s.Session.User = "bob" }, before, ErrEnded},
+		{"the client was removed", func(s *FamilyState) { s.Client, s.Family.Authorization.Offline = Client{}, true }, before, ErrEnded},
+		{"the client was put out of use", func(s *FamilyState) { s.Client.GrantTypes = nil }, before, ErrEnded},
 		{"the epoch moved on", func(s *FamilyState) { s.User.Epoch++ }, before, ErrEnded},
 		{"the user is disabled", func(s *FamilyState) { s.User.Disabled = true }, before, ErrEnded},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			state := FamilyState{Family: family, User: user, Session: session}
+			state := FamilyState{Family: family, Client: client, User: user, Session: session}
 			c.alter(&state)
 			if err := state.Live(c.now); !errors.Is(err, c.want) {
 				t.Errorf("the answer is %v, want %v", err, c.want)

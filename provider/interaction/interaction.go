@@ -60,7 +60,7 @@ func (i *Interactions) Begin(w http.ResponseWriter, r *http.Request, req storage
 	now := i.Now()
 	h := storage.NewHandle(now.Add(lifetime))
 	open := Open{Handle: h, Interaction: storage.Interaction{
-		ID: h.ID, SecretHash: h.Hash(), Request: req, Address: trail.Of(r.Context()).Address, Created: now, Expires: now.Add(lifetime),
+		ID: h.ID, SecretHash: h.Hash(), Request: req, Address: trail.Network(trail.Of(r.Context()).Address), Created: now, Expires: now.Add(lifetime),
 	}}
 	if err := i.Store.BeginInteraction(r.Context(), open.Interaction, perAddress); err != nil {
 		return Open{}, err

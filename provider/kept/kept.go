@@ -10,11 +10,18 @@ import (
 
 	"signet/provider/oauth"
 	"signet/provider/problem"
+	"signet/provider/trail"
 	"signet/storage"
 )
 
 // param holds the handle in the address.
 const param = "request"
+
+// Anybody can have a request kept, so what one address can make us keep is bounded.
+const (
+	maxForm    = 16 << 10 // bytes of one form; an id_token_hint and a long state fit
+	perAddress = 200      // not taken yet
+)
 
 // Requests keeps and returns requests.
 type Requests struct {
@@ -23,12 +30,19 @@ type Requests struct {
 	Now   func() time.Time
 }
 
-// Keep stores the parameters for so long and returns where they can be taken: path with the handle.
+// Keep stores the parameters for so long and returns where they can be taken: path with the handle. A request that is too long is a
+// problem for the person in front of it.
 func (k Requests) Keep(r *http.Request, p oauth.Params, path string, life time.Duration) (string, error) {
-	expires := k.Now().Add(life)
-	h := storage.NewHandle(expires)
-	row := storage.KeptRequest{ID: h.ID, SecretHash: h.Hash(), Form: p.Encode(), Expires: expires}
-	if err := k.Store.KeepRequest(r.Context(), row); err != nil {
+	form := p.Encode()
+	if len(form) > maxForm {
+		return "", &oauth.Error{Code: oauth.InvalidRequest, Description: "the request is longer than 16 KiB", Status: http.StatusRequestEntityTooLarge}
+	}
+	now := k.Now()
+	h := storage.NewHandle(now.Add(life))
+	row := storage.KeptRequest{
+		ID: h.ID, SecretHash: h.Hash(), Form: form, Address: trail.Network(trail.Of(r.Context()).Address), Created: now, Expires: now.Add(life),
+	}
+	if err := k.Store.KeepRequest(r.Context(), row, perAddress); err != nil {
 		return "", err
 	}
 	return k.Base + path + "?" + param + "=" + url.QueryEscape(h.String()), nil

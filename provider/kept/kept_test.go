@@ -14,6 +14,8 @@ import (
 	"signet/provider/oauth"
 	"signet/provider/problem"
 	"signet/provider/providertest"
+	"signet/provider/trail"
+	"signet/storage"
 )
 
 func TestKept(t *testing.T) {
@@ -71,5 +73,47 @@ func TestKept(t *testing.T) {
 	gone("too late", r)
 	for _, query := range []string{"", "request=", "request=x", "request=" + strings.Repeat("A", 43)} {
 		gone(query, httptest.NewRequest(http.MethodGet, "/?"+query, nil))
+	}
+}
+
+// Anybody can have a request kept, so one address cannot fill the store.
+func TestKeptIsBounded(t *testing.T) {
+	t.Parallel()
+	s := providertest.New(t)
+	k := kept.Requests{Store: s.Store, Now: s.Clock.Now}
+	keep := func(address, form string) error {
+		p, err := oauth.ParseQuery(form)
+		if err != nil {
+			t.Error(err)
+		}
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		_, err = k.Keep(r.WithContext(trail.With(r.Context(), trail.New(address))), p, "/logout/posted", time.Minute)
+		return err
+	}
+	var all sync.WaitGroup
+	var refused atomic.Int32
+	for range 250 {
+		all.Go(func() {
+			if errors.Is(keep("2001:db8::1", "state=x"), storage.ErrTooMany) {
+				refused.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if refused.Load() != 50 {
+		t.Errorf("%d of 250 refused, want all but 200", refused.Load())
+	}
+	if err := keep("2001:db8::ffff", "state=x"); !errors.Is(err, storage.ErrTooMany) {
+		t.Errorf("another address of the same network: %v", err)
+	}
+	if err := keep("192.0.2.1", "state=x"); err != nil {
+		t.Errorf("another network: %v", err)
+	}
+	if err := keep("192.0.2.1", "state="+strings.Repeat("x", 17<<10)); err == nil || oauth.AsError(err).Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("17 KiB: %v", err)
+	}
+	s.Clock.Advance(storage.KeptWindow)
+	if err := keep("2001:db8::1", "state=x"); err != nil {
+		t.Errorf("after the window: %v", err)
 	}
 }

@@ -56,6 +56,10 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if _, err := e.read(r.Context(), p); err != nil {
+		return err
+	}
+	p = p.Only("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales")
 	location, err := e.Kept.Keep(r, p, PostedPath, keptFor)
 	if err != nil {
 		return err
@@ -73,7 +77,8 @@ func (e *Endpoint) Posted(w http.ResponseWriter, r *http.Request) error {
 	return e.logout(w, r, p)
 }
 
-// logout ends the session that the hint is of, or asks.
+// logout ends the sessions of this browser where the hint is of one of them, or asks. All of them: a person who has signed out must
+// not find the next app signed in as another account of theirs.
 func (e *Endpoint) logout(w http.ResponseWriter, r *http.Request, p oauth.Params) error {
 	req, err := e.read(r.Context(), p)
 	if err != nil {
@@ -87,14 +92,21 @@ func (e *Endpoint) logout(w http.ResponseWriter, r *http.Request, p oauth.Params
 		e.signedOut(w, req)
 		return nil
 	}
-	hinted := slices.IndexFunc(sessions, func(s storage.SessionUser) bool {
+	hinted := slices.ContainsFunc(sessions, func(s storage.SessionUser) bool {
 		return req.hint.Session != "" && session.SID(s.Session.ID, req.client.ID) == req.hint.Session
 	})
-	if hinted < 0 {
+	if !hinted {
 		return e.ask(w, r, req, sessions[len(sessions)-1].User)
 	}
-	if err := e.Sessions.End(r.Context(), sessions[hinted].Session.ID); err != nil {
-		return err
+	return e.end(w, r, req, sessions)
+}
+
+// end ends sessions and says so.
+func (e *Endpoint) end(w http.ResponseWriter, r *http.Request, req request, sessions []storage.SessionUser) error {
+	for _, s := range sessions {
+		if err := e.Sessions.End(r.Context(), s.Session.ID); err != nil {
+			return err
+		}
 	}
 	e.signedOut(w, req)
 	return nil
@@ -110,8 +122,7 @@ func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, req request, user
 	return nil
 }
 
-// Confirm takes the answer. A yes ends every session of this browser: whoever answers it without having been told which one wants
-// to leave nothing behind.
+// Confirm takes the answer.
 func (e *Endpoint) Confirm(w http.ResponseWriter, r *http.Request) error {
 	form, err := oauth.ReadBody(w, r)
 	if err != nil {
@@ -133,13 +144,7 @@ func (e *Endpoint) Confirm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range sessions {
-		if err := e.Sessions.End(r.Context(), s.Session.ID); err != nil {
-			return err
-		}
-	}
-	e.signedOut(w, req)
-	return nil
+	return e.end(w, r, req, sessions)
 }
 
 // signedOut sends the browser back, or says that it is done.

@@ -123,6 +123,17 @@ func (p Params) Repeated() error {
 	return Errorf(InvalidRequest, "%s was sent more than once", p.repeated)
 }
 
+// Only returns the parameters of these names.
+func (p Params) Only(names ...string) Params {
+	kept := Params{values: url.Values{}, repeated: p.repeated}
+	for _, name := range names {
+		if values, ok := p.values[name]; ok {
+			kept.values[name] = values
+		}
+	}
+	return kept
+}
+
 // Encode returns the parameters as a form again.
 func (p Params) Encode() string { return p.values.Encode() }
 

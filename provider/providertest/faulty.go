@@ -88,8 +88,8 @@ func (f *Faulty) BeginInteraction(ctx context.Context, i storage.Interaction, li
 }
 
 // KeepRequest is the store's.
-func (f *Faulty) KeepRequest(ctx context.Context, k storage.KeptRequest) error {
-	return f.act(func() error { return f.Store.KeepRequest(ctx, k) })
+func (f *Faulty) KeepRequest(ctx context.Context, k storage.KeptRequest, limit int) error {
+	return f.act(func() error { return f.Store.KeepRequest(ctx, k, limit) })
 }
 
 // IssueCode is the store's.

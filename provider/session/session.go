@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"signet/provider/cookie"
@@ -100,11 +101,8 @@ func ByID(sessions []storage.SessionUser, id storage.ID) (storage.SessionUser, b
 	return sessions[i], true
 }
 
-// short bounds what a browser may make us keep.
+// short bounds what a browser may make us keep. A header may hold any bytes; a record holds text.
 func short(userAgent string) string {
 	const limit = 200
-	if len(userAgent) > limit {
-		return userAgent[:limit]
-	}
-	return userAgent
+	return strings.ToValidUTF8(userAgent[:min(limit, len(userAgent))], "")
 }

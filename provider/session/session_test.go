@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -289,6 +290,12 @@ func TestTwoAccounts(t *testing.T) {
 	if got := sub("prompt", "login"); got != alice.Sub {
 		t.Errorf("sub %v, want alice's", got)
 	}
+	// Who has signed out must not find the next app signed in as their other account.
+	hint := s.Redeem(c, secret, b.Code(c)).Text("id_token")
+	b.Open("/logout?" + url.Values{"id_token_hint": {hint}}.Encode())
+	if o := b.Authorize(c, "prompt", "none"); o.Params.Get("error") != "login_required" {
+		t.Errorf("after signing out: %v", o.Params)
+	}
 }
 
 func TestSID(t *testing.T) {
@@ -297,5 +304,24 @@ func TestSID(t *testing.T) {
 	a := session.SID(one, "a")
 	if a != session.SID(one, "a") || a == session.SID(one, "b") || a == session.SID(two, "a") || a == session.SID(one, "") || strings.Contains(a, one.String()) {
 		t.Error("sid is not the session's name towards one client")
+	}
+}
+
+// A header may hold any bytes, cut anywhere; what is kept of it must be read again.
+func TestUserAgents(t *testing.T) {
+	t.Parallel()
+	for name, agent := range map[string]string{"not UTF-8": "agent \xff", "cut inside a rune": strings.Repeat("a", 199) + "é"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := providertest.New(t)
+			c := trusted(s)
+			s.User("alice")
+			b := s.Browser("")
+			page := b.Authorize(c)
+			b.UserAgent = agent
+			if o := b.Submit(page, "username", "alice", "password", providertest.Password); o.Params.Get("code") == "" {
+				t.Errorf("no code: page %d %s", o.Page.Status, providertest.Text(o.Page.Body))
+			}
+		})
 	}
 }

@@ -519,3 +519,21 @@ func TestStoreTrouble(t *testing.T) {
 		t.Error("something was revoked")
 	}
 }
+
+// What was issued to a client that the operator has removed opens nothing, before it expires too.
+func TestAccessTokensOfRemovedClients(t *testing.T) {
+	t.Parallel()
+	s := providertest.New(t)
+	c, secret := s.Client("web", "My app")
+	s.User("alice")
+	token := s.Redeem(c, secret, s.Browser("alice").Code(c)).Text("access_token")
+	if a := s.Get("/userinfo", token); a.Status != 200 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	if err := s.Store.RemoveClient(t.Context(), c.ID, storage.Change{Now: s.Clock.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.Get("/userinfo", token); a.Status != 401 || a.Error() != "invalid_token" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}

@@ -17,7 +17,9 @@ const recordVersion = 1
 // last digit. CBOR's shorter form is a float, which does not hold that.
 var (
 	encoder = must(cbor.EncOptions{Time: cbor.TimeRFC3339NanoUTC}.UserBufferEncMode())
-	decoder = must(cbor.DecOptions{}.DecMode())
+	decoder = must(cbor.DecOptions{
+		UTF8: cbor.UTF8DecodeInvalid, // text that came in broken must not make its row unreadable
+	}.DecMode())
 )
 
 func must[T any](v T, err error) T {

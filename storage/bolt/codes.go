@@ -35,6 +35,7 @@ func (s *Store) IssueCode(ctx context.Context, i storage.Issue) error {
 
 		if asked {
 			t.spend(interaction)
+			t.uncount(countInteraction, interaction.Address, interaction.ID, interaction.Expires)
 		}
 		if i.Consent != nil {
 			consent := *i.Consent

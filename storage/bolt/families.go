@@ -117,6 +117,7 @@ func (s *Store) Family(ctx context.Context, id storage.ID) (state storage.Family
 			return storage.ErrNotFound
 		}
 		state.Family = f
+		state.Client, _ = s.clients.get(t, f.Authorization.Client)
 		state.User, _ = s.users.get(t, f.Authorization.User)
 		state.Session, _ = sessionRows.get(t, f.Authorization.Session[:])
 		return nil

@@ -13,18 +13,40 @@ import (
 const (
 	interactionRows slots[storage.Interaction] = "interactions"
 	keptRows        slots[storage.KeptRequest] = "kept"
-	openRows        slots[openInteraction]     = "open"
+	openRows        slots[openRow]             = "open"
 )
 
-// openInteraction is the row of an interaction that counts for the cap of its address: the bare milliseconds at which it expires.
-type openInteraction uint64
+// openRow counts for the limit of an address: the bare milliseconds until which it does.
+type openRow uint64
 
-// openPrefix begins the keys of an address's rows.
-func openPrefix(address string) []byte { return append([]byte(address), 0) }
+// kind keeps what is counted for an address apart: interactions and kept requests.
+type kind byte
 
-// countOpen counts the interactions of an address that are neither spent nor expired, up to limit.
-func (t *tx) countOpen(address string, now time.Time, limit int) (n int) {
-	prefix := openPrefix(address)
+const (
+	countInteraction kind = 'i'
+	countKept        kind = 'k'
+)
+
+// prefix begins the keys of an address's rows.
+func (k kind) prefix(address string) []byte { return append(append([]byte{byte(k)}, address...), 0) }
+
+func (k kind) key(address string, id storage.ID) []byte { return append(k.prefix(address), id[:]...) }
+
+// count notes that a row of the address counts until the instant given.
+func (t *tx) count(k kind, address string, id storage.ID, until time.Time) {
+	if slot := t.subBucket(t.bucket([]byte(openRows)), slotOf(until)); slot != nil {
+		t.put(slot, k.key(address, id), binary.BigEndian.AppendUint64(nil, uint64(until.UnixMilli())))
+	}
+}
+
+// uncount takes that back.
+func (t *tx) uncount(k kind, address string, id storage.ID, until time.Time) {
+	t.delete(t.bucket([]byte(openRows), slotOf(until)), k.key(address, id))
+}
+
+// counted says how many rows of the address count at the instant now, up to limit.
+func (t *tx) counted(k kind, address string, now time.Time, limit int) (n int) {
+	prefix := k.prefix(address)
 	all := t.bucket([]byte(openRows))
 	names := all.Cursor()
 	for name, _ := names.Seek(slotOf(now)); name != nil; name, _ = names.Next() {
@@ -41,13 +63,11 @@ func (t *tx) countOpen(address string, now time.Time, limit int) (n int) {
 // BeginInteraction implements [storage.Interactions].
 func (s *Store) BeginInteraction(ctx context.Context, i storage.Interaction, limit int) error {
 	return s.do(ctx, func(t *tx) error {
-		if t.countOpen(i.Address, i.Created, limit) >= limit {
+		if t.counted(countInteraction, i.Address, i.Created, limit) >= limit {
 			return storage.ErrTooMany
 		}
 		interactionRows.put(t, i.ID, i)
-		if open := t.subBucket(t.bucket([]byte(openRows)), slotOf(i.ID.Time())); open != nil {
-			t.put(open, append(openPrefix(i.Address), i.ID[:]...), binary.BigEndian.AppendUint64(nil, uint64(i.Expires.UnixMilli())))
-		}
+		t.count(countInteraction, i.Address, i.ID, i.Expires)
 		return nil
 	})
 }
@@ -75,11 +95,11 @@ func (t *tx) openInteraction(h storage.Handle, now time.Time) (storage.Interacti
 	return i, nil
 }
 
-// spend marks an open interaction as finished. Its row stays, to say so to whoever comes with it again.
+// spend marks an open interaction as finished. Its row stays, to say so to whoever comes with it again; the request in it has
+// done its work.
 func (t *tx) spend(i storage.Interaction) {
-	i.Spent = true
+	i.Spent, i.Request = true, storage.Request{}
 	interactionRows.put(t, i.ID, i)
-	t.delete(t.bucket([]byte(openRows), slotOf(i.ID.Time())), append(openPrefix(i.Address), i.ID[:]...))
 }
 
 // EndInteraction implements [storage.Interactions].
@@ -100,9 +120,13 @@ func (s *Store) EndInteraction(ctx context.Context, h storage.Handle, client str
 }
 
 // KeepRequest implements [storage.KeptRequests].
-func (s *Store) KeepRequest(ctx context.Context, k storage.KeptRequest) error {
+func (s *Store) KeepRequest(ctx context.Context, k storage.KeptRequest, limit int) error {
 	return s.do(ctx, func(t *tx) error {
+		if t.counted(countKept, k.Address, k.Created, limit) >= limit {
+			return storage.ErrTooMany
+		}
 		keptRows.put(t, k.ID, k)
+		t.count(countKept, k.Address, k.ID, k.Created.Add(storage.KeptWindow))
 		return nil
 	})
 }
@@ -117,6 +141,7 @@ func (s *Store) TakeRequest(ctx context.Context, h storage.Handle, now time.Time
 			return storage.ErrNotFound
 		}
 		keptRows.delete(t, k.ID)
+		t.uncount(countKept, k.Address, k.ID, k.Created.Add(storage.KeptWindow))
 		return nil
 	})
 	return k, err

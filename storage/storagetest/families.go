@@ -223,6 +223,12 @@ var familyCases = []testCase{
 			r.unchanged(moved)
 		}
 	}},
+	{"when the client is removed its families are dead", func(r *room) {
+		f := r.newFamily(r.newVisit("ann"), true)
+		r.ok(r.stored(f).Live(now))
+		r.ok(r.RemoveClient(r.ctx(), clientID, change))
+		r.refused(r.stored(f).Live(now), storage.ErrEnded)
+	}},
 	{"Family of an unknown id is ErrNotFound", func(r *room) {
 		_, err := r.Family(r.ctx(), storage.NewID(now))
 		r.refused(err, storage.ErrNotFound)

@@ -42,16 +42,26 @@ var interactionCases = []testCase{
 		}
 		r.same(begun, 5)
 	}},
-	{"spent and expired interactions do not count for the limit", func(r *room) {
-		h, i := makeInteraction("192.0.2.1")
+	{"interactions spent by a code and expired ones do not count for the limit", func(r *room) {
+		v := r.newVisit("ann")
+		h, i := makeInteraction("192.0.2.9")
 		r.ok(r.BeginInteraction(r.ctx(), i, 1))
-		r.ok(r.EndInteraction(r.ctx(), h, clientID, change))
-		_, second := makeInteraction("192.0.2.1")
+		_, issue := makeIssue(v, true)
+		issue.Interaction = h
+		r.ok(r.IssueCode(r.ctx(), issue))
+		_, second := makeInteraction("192.0.2.9")
 		r.ok(r.BeginInteraction(r.ctx(), second, 1))
-		_, third := makeInteraction("192.0.2.1")
+		_, third := makeInteraction("192.0.2.9")
 		r.refused(r.BeginInteraction(r.ctx(), third, 1), storage.ErrTooMany)
 		third.Created = second.Expires
 		r.ok(r.BeginInteraction(r.ctx(), third, 1))
+	}},
+	{"an interaction that was declined counts until it expires", func(r *room) {
+		h, i := makeInteraction("192.0.2.8")
+		r.ok(r.BeginInteraction(r.ctx(), i, 1))
+		r.ok(r.EndInteraction(r.ctx(), h, clientID, change))
+		_, second := makeInteraction("192.0.2.8")
+		r.refused(r.BeginInteraction(r.ctx(), second, 1), storage.ErrTooMany)
 	}},
 	{"Interaction unknown or with another secret is ErrNotFound", func(r *room) {
 		h, _ := r.newInteraction()
@@ -105,13 +115,13 @@ var interactionCases = []testCase{
 func makeKept() (storage.Handle, storage.KeptRequest) {
 	expires := now.Add(time.Minute)
 	h := storage.NewHandle(expires)
-	return h, storage.KeptRequest{ID: h.ID, SecretHash: h.Hash(), Form: "a=b&c=d", Expires: expires}
+	return h, storage.KeptRequest{ID: h.ID, SecretHash: h.Hash(), Form: "a=b&c=d", Address: "192.0.2.1", Created: now, Expires: expires}
 }
 
 var keptCases = []testCase{
 	{"TakeRequest returns and removes the request of h", func(r *room) {
 		h, want := makeKept()
-		r.ok(r.KeepRequest(r.ctx(), want))
+		r.ok(r.KeepRequest(r.ctx(), want, 9))
 		got, err := r.TakeRequest(r.ctx(), h, now)
 		r.ok(err)
 		r.same(got, want)
@@ -120,7 +130,7 @@ var keptCases = []testCase{
 	}},
 	{"of concurrent TakeRequest exactly one gets it, the others ErrNotFound", func(r *room) {
 		h, k := makeKept()
-		r.ok(r.KeepRequest(r.ctx(), k))
+		r.ok(r.KeepRequest(r.ctx(), k, 9))
 		r.oneWins(r.race(func(int) error {
 			got, err := r.TakeRequest(r.ctx(), h, now)
 			if (err == nil) != (got.Form != "") {
@@ -131,7 +141,7 @@ var keptCases = []testCase{
 	}},
 	{"too late, unknown or with another secret is ErrNotFound", func(r *room) {
 		h, k := makeKept()
-		r.ok(r.KeepRequest(r.ctx(), k))
+		r.ok(r.KeepRequest(r.ctx(), k, 9))
 		for _, c := range []struct {
 			h  storage.Handle
 			at time.Time
@@ -142,5 +152,27 @@ var keptCases = []testCase{
 		}
 		_, err := r.TakeRequest(r.ctx(), h, now)
 		r.ok(err) // none of the others took it
+	}},
+	{"when limit requests of the address were not taken it is ErrTooMany, for KeptWindow", func(r *room) {
+		for range 3 {
+			_, k := makeKept()
+			r.ok(r.KeepRequest(r.ctx(), k, 3))
+		}
+		_, k := makeKept()
+		r.refused(r.KeepRequest(r.ctx(), k, 3), storage.ErrTooMany)
+		other := k
+		other.Address = "192.0.2.2"
+		r.ok(r.KeepRequest(r.ctx(), other, 3))
+		late := k
+		late.Created = now.Add(storage.KeptWindow)
+		r.ok(r.KeepRequest(r.ctx(), late, 3))
+	}},
+	{"a request that was taken does not count", func(r *room) {
+		h, k := makeKept()
+		r.ok(r.KeepRequest(r.ctx(), k, 1))
+		_, err := r.TakeRequest(r.ctx(), h, now)
+		r.ok(err)
+		_, k = makeKept()
+		r.ok(r.KeepRequest(r.ctx(), k, 1))
 	}},
 }

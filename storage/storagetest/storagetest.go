@@ -234,9 +234,13 @@ func (r *room) signIn(u storage.User, old storage.Handle, at time.Time) visit {
 	return v
 }
 
-// newVisit signs a new user in.
+// newVisit signs a new user in, at the client that everything here is issued to.
 func (r *room) newVisit(sub string) visit {
 	r.Helper()
+	if _, err := r.Client(r.ctx(), clientID); err != nil {
+		_, err := r.SaveClient(r.ctx(), storage.Client{ID: clientID, GrantTypes: []string{"authorization_code", "refresh_token"}}, change)
+		r.ok(err)
+	}
 	return r.signIn(r.newUser(sub), storage.Handle{}, now)
 }
 

@@ -100,7 +100,7 @@ var upkeepCases = []testCase{
 	{"rows that live in buckets stay for an hour after they expired, and go then", func(r *room) {
 		interaction, i := r.newInteraction()
 		kept, k := makeKept()
-		r.ok(r.KeepRequest(r.ctx(), k))
+		r.ok(r.KeepRequest(r.ctx(), k, 99))
 		code, _ := r.newCode(r.newVisit("ann"), true)
 		r.sweepAll(i.Expires.Add(59*time.Minute), far, 100)
 		_, err := r.Interaction(r.ctx(), interaction, i.Expires.Add(59*time.Minute))
