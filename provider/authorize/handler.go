@@ -11,7 +11,6 @@ import (
 	"signet/provider/problem"
 	"signet/provider/session"
 	"signet/provider/trail"
-	"signet/storage"
 	"signet/web"
 )
 
@@ -117,7 +116,7 @@ func (e *Endpoint) Continue(w http.ResponseWriter, r *http.Request) error {
 		case "allow":
 			p.agreed = interaction.AgreedAs(r.URL.Query())
 		case "deny":
-			return e.deny(w, r, t, open)
+			p.declined = true
 		default:
 			return &problem.Problem{Title: "No answer", What: "The page was sent without an answer.", Who: problem.You, How: "Go back and choose one of the two buttons."}
 		}
@@ -137,15 +136,4 @@ func (e *Endpoint) reopen(r *http.Request, open interaction.Open) (target, error
 		return t, notRegistered(client)
 	}
 	return t, nil
-}
-
-// deny takes the user's no to the client: RFC 6749 section 4.1.2.1.
-func (e *Endpoint) deny(w http.ResponseWriter, r *http.Request, t target, open interaction.Open) error {
-	change := storage.Change{Now: e.Now(), Origin: trail.Of(r.Context()).Origin(), Detail: "the user declined"}
-	if err := e.Store.EndInteraction(r.Context(), open.Handle, t.client.ID, change); err != nil {
-		return interaction.Explain(err)
-	}
-	e.Interactions.Close(w, open)
-	e.refuse(w, r, t, oauth.Errorf(oauth.AccessDenied, "the user declined"))
-	return nil
 }

@@ -16,6 +16,7 @@ import (
 const (
 	maxState = 8 << 10
 	maxNonce = 2 << 10
+	maxHint  = 1 << 10 // each of login_hint, acr_values, ui_locales
 )
 
 // validate says whether the request may be, clause by clause. An error goes to the client, whose redirect URI is certain by now.
@@ -68,12 +69,17 @@ func responseType(p oauth.Params, c storage.Client, req *storage.Request) error 
 	return nil
 }
 
-func sizes(_ oauth.Params, _ storage.Client, req *storage.Request) error {
+func sizes(p oauth.Params, _ storage.Client, req *storage.Request) error {
 	switch {
 	case len(req.State) > maxState:
 		return oauth.Errorf(oauth.InvalidRequest, "state is longer than 8 KiB")
 	case len(req.Nonce) > maxNonce:
 		return oauth.Errorf(oauth.InvalidRequest, "nonce is longer than 2 KiB")
+	}
+	for _, name := range []string{"login_hint", "acr_values", "ui_locales"} {
+		if len(p.Get(name)) > maxHint {
+			return oauth.Errorf(oauth.InvalidRequest, "%s is longer than 1 KiB", name)
+		}
 	}
 	return nil
 }

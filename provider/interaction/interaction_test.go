@@ -321,3 +321,42 @@ func TestBounds(t *testing.T) {
 		t.Errorf("once they have expired: %d", o.Page.Status)
 	}
 }
+
+// Only a user can decline: until one has signed in, "deny" is no answer, spends nothing and is not recorded.
+func TestDenyBeforeSignIn(t *testing.T) {
+	t.Parallel()
+	s := providertest.New(t)
+	c, _ := s.Client("web", "My app")
+	s.User("alice")
+	b := s.Browser("")
+	page := b.Authorize(c)
+	r := s.Request(http.MethodPost, "/authorize/continue?interaction="+id(t, page), url.Values{"decision": {"deny"}})
+	if o := b.Send(r); o.Callback != "" || !strings.Contains(o.URL, "/signin") {
+		t.Errorf("the browser ended at %q, %s", o.Callback, o.URL)
+	}
+	b.User = "alice"
+	if o := b.Submit(page, "username", "alice", "password", providertest.Password); o.Params.Get("code") == "" {
+		t.Errorf("the sign-in does not go on: %s", providertest.Text(o.Page.Body))
+	}
+}
+
+// A page of another site could load our address as an image, hundreds of times, in its visitor's name.
+func TestOnlyPagesBeginInteractions(t *testing.T) {
+	t.Parallel()
+	s := providertest.New(t)
+	c, _ := s.Client("web", "My app")
+	for dest, want := range map[string]string{"image": "interaction_required", "iframe": "interaction_required", "empty": "interaction_required", "document": "", "": ""} {
+		r := s.Request(http.MethodGet, "/authorize?"+providertest.AuthorizeParams(c).Encode(), nil)
+		if dest != "" {
+			r.Header.Set("Sec-Fetch-Dest", dest)
+		}
+		a := s.Do(r)
+		to, err := url.Parse(a.Header.Get("Location"))
+		if err != nil || to.Query().Get("error") != want {
+			t.Errorf("Sec-Fetch-Dest %q: sent to %s, want error %q", dest, to, want)
+		}
+		if begun := len(a.Header.Values("Set-Cookie")) > 0; begun != (want == "") {
+			t.Errorf("Sec-Fetch-Dest %q: begun %v", dest, begun)
+		}
+	}
+}

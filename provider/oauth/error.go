@@ -26,6 +26,7 @@ const (
 	UnsupportedGrantType     Code = "unsupported_grant_type"
 	UnsupportedResponseType  Code = "unsupported_response_type"
 	AccessDenied             Code = "access_denied"
+	InteractionRequired      Code = "interaction_required"
 	LoginRequired            Code = "login_required"
 	ConsentRequired          Code = "consent_required"
 	RequestNotSupported      Code = "request_not_supported"
