@@ -6,32 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 
 	"signet/provider/oauth"
 	"signet/provider/problem"
 	"signet/provider/trail"
 )
-
-// address finds out whose request it is. X-Forwarded-For is believed from trusted proxies alone; behind them the router has put what
-// it says into the context.
-func (p *Provider) address(r *http.Request) string {
-	if p.proxied {
-		return middleware.GetClientIP(r.Context())
-	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil { // not a TCP connection
-		return ""
-	}
-	return peer.Addr().Unmap().String()
-}
 
 // traceHeader tells every answer's trace id, under which the log has the reason of an error.
 const traceHeader = "Trace-Id"

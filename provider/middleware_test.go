@@ -101,14 +101,16 @@ func TestTrustedProxies(t *testing.T) {
 		headers []string
 		want    string
 	}{
-		"none is trusted":                       {nil, []string{"X-Forwarded-For", "203.0.113.7"}, "127.0.0.1"},
-		"the connection is not from a trusted":  {[]string{"10.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7"}, "127.0.0.1"},
-		"from a trusted":                        {[]string{"127.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7"}, "203.0.113.7"},
-		"what the client claims itself":         {[]string{"127.0.0.0/8"}, []string{"X-Forwarded-For", "1.2.3.4, 203.0.113.7"}, "203.0.113.7"},
-		"two trusted, one behind the other":     {[]string{"127.0.0.0/8", "10.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7, 10.1.2.3"}, "203.0.113.7"},
-		"IPv6":                                  {[]string{"127.0.0.1/32"}, []string{"X-Forwarded-For", "2001:db8::7"}, "2001:db8::7"},
-		"nonsense is nobody, not somebody else": {[]string{"127.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7, nonsense"}, ""},
-		"other headers are not read":            {[]string{"127.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7", "X-Real-IP", "1.1.1.1", "True-Client-IP", "1.1.1.1", "Forwarded", "for=1.1.1.1"}, "203.0.113.7"},
+		"none is trusted":                      {nil, []string{"X-Forwarded-For", "203.0.113.7"}, "127.0.0.1"},
+		"the connection is not from a trusted": {[]string{"10.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7"}, "127.0.0.1"},
+		"from a trusted":                       {[]string{"127.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7"}, "203.0.113.7"},
+		"what the client claims itself":        {[]string{"127.0.0.0/8"}, []string{"X-Forwarded-For", "1.2.3.4, 203.0.113.7"}, "203.0.113.7"},
+		"two trusted, one behind the other":    {[]string{"127.0.0.0/8", "10.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7, 10.1.2.3"}, "203.0.113.7"},
+		"IPv6":                                 {[]string{"127.0.0.1/32"}, []string{"X-Forwarded-For", "2001:db8::7"}, "2001:db8::7"},
+		"nonsense is the proxy, not somebody":  {[]string{"127.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7, nonsense"}, "127.0.0.1"},
+		"every hop is trusted":                 {[]string{"127.0.0.0/8", "10.0.0.0/8"}, []string{"X-Forwarded-For", "10.9.9.9, 10.1.2.3"}, "10.9.9.9"},
+		"the proxy says nothing":               {[]string{"127.0.0.0/8"}, nil, "127.0.0.1"},
+		"other headers are not read":           {[]string{"127.0.0.0/8"}, []string{"X-Forwarded-For", "203.0.113.7", "X-Real-IP", "1.1.1.1", "True-Client-IP", "1.1.1.1", "Forwarded", "for=1.1.1.1"}, "203.0.113.7"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
