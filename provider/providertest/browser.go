@@ -24,6 +24,7 @@ type Browser struct {
 	User      string // whom it signs in as when it is asked; "": it stops at the page
 	Deny      bool   // what it answers when it is asked for consent
 	Undecided bool   // it stops at the consent page
+	UserAgent string // "": Go's
 }
 
 // Browser returns an empty cookie jar that signs in as user.
@@ -113,6 +114,9 @@ func (b *Browser) Open(path string) Outcome {
 // Once sends a request with the browser's cookies and goes nowhere from there.
 func (b *Browser) Once(r *http.Request) Answer {
 	b.tb.Helper()
+	if b.UserAgent != "" {
+		r.Header.Set("User-Agent", b.UserAgent)
+	}
 	return do(b.tb, b.client, r)
 }
 

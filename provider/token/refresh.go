@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"signet/provider/issue"
 	"signet/provider/oauth"
@@ -32,5 +33,19 @@ func (e *Endpoint) refresh(ctx context.Context, c storage.Client, p oauth.Params
 	case len(scopes) == 0: // section 6: "treated as equal to the scope originally granted"
 		scopes = family.Authorization.Scopes
 	}
-	return issue.Granted{Client: c, User: user, Family: family, Scopes: scopes}, nil
+	return issue.Granted{Client: c, User: user, Family: family, Scopes: stillAllowed(scopes, c)}, nil
+}
+
+// stillAllowed leaves out what the operator has taken from the client since.
+func stillAllowed(scopes []string, c storage.Client) []string {
+	if !slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(c.Scopes, s) }) {
+		return scopes
+	}
+	var left []string
+	for _, s := range scopes {
+		if slices.Contains(c.Scopes, s) {
+			left = append(left, s)
+		}
+	}
+	return left
 }

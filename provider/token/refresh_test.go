@@ -334,3 +334,21 @@ func TestClientAtRefresh(t *testing.T) {
 	}
 	wantError(t, i.refresh(i.first()), 401, "invalid_client")
 }
+
+// What the operator takes from a client is taken from its lines of refresh tokens too.
+func TestScopesTakenFromTheClient(t *testing.T) {
+	t.Parallel()
+	i := offline(t, "web")
+	c := i.client
+	c.Scopes = []string{"openid", "offline_access"}
+	if _, err := i.Store.SaveClient(t.Context(), c, storage.Change{Now: i.Clock.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	a := i.must(t, i.first())
+	if got := a.Text("scope"); got != "openid offline_access" {
+		t.Errorf("scope %q", got)
+	}
+	if info := i.Get("/userinfo", a.Text("access_token")); info.Text("email") != "" || info.Status != 200 {
+		t.Errorf("userinfo %d %s", info.Status, info.Body)
+	}
+}
