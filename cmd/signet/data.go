@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,12 +46,34 @@ func checkFolder(dir string) error {
 	return nil
 }
 
+// ownFolder refuses to open what is in another user's folder, which root could: its owner can exchange every file in it, and files that
+// we make there would be out of the owner's reach.
+func ownFolder(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return explain(err, "check who owns it, or name another with --data")
+	}
+	uid, ok := owner(info)
+	if !ok || uid == os.Geteuid() {
+		return nil
+	}
+	name, id := fmt.Sprintf("uid %d", uid), fmt.Sprintf("'#%d'", uid)
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		name, id = u.Username, u.Username
+	}
+	return fmt.Errorf("the data folder %s is %s's, not yours; do this as that user (sudo -u %s signet …), or start the server as that user, "+
+		"which then answers the commands", dir, name, id)
+}
+
 // makeFolder makes the data folder if it is missing. The folder above it must be there: a mistyped path shall not become a tree.
 func makeFolder(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	switch {
 	case err == nil, errors.Is(err, fs.ErrExist):
-		return checkFolder(dir)
+		if err := checkFolder(dir); err != nil {
+			return err
+		}
+		return ownFolder(dir)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the data folder %s cannot be made, since %s is missing; make that first, or name another with --data", dir, filepath.Dir(dir))
 	}

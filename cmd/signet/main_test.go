@@ -44,6 +44,12 @@ func TestManual(t *testing.T) {
 			}
 			return os.CopyFS(filepath.Join(e.WorkDir, "prepared"), os.DirFS(preparedFolder(t)))
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, fmt.Errorf("no condition %q", name)
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"refused": exits(refused),
 			"misused": exits(usage),

@@ -113,6 +113,9 @@ func answering(ctx context.Context, dir string) (bool, error) {
 
 // openHere opens the store and calls the API's handler in this process. Keys are opened only for commands that need them.
 func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*admin.Caller, func() error, error) {
+	if err := ownFolder(cfg.Data); err != nil {
+		return nil, nil, err
+	}
 	store, err := openStore(cfg, 500*time.Millisecond, a.quietLog(), false)
 	if err != nil {
 		return nil, nil, err
