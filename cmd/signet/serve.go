@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/configs"
+	"signet/fields"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -81,6 +82,10 @@ func (a *app) serve(cmd *cobra.Command, cfg configured) (err error) {
 		log.Warn("the issuer names another port than the one that is listened on; something must lead from the one to the other",
 			"issuer", cfg.Issuer, "listen", cfg.Listen)
 	}
+	if s.exposed() {
+		log.Warn("the issuer is a name for this machine alone, and other machines may connect; set issuer (SIGNET_ISSUER, --issuer) to the URL "+
+			"that people's browsers open, or listen on localhost", "issuer", cfg.Issuer, "listen", addresses(s.public))
+	}
 	return s.run(cmd.Context(), func() {
 		log.Info("ready", "issuer", cfg.Issuer, "listen", addresses(s.public), "data", cfg.Data, "version", version().Version)
 	})
@@ -99,6 +104,18 @@ func (s *server) reachable() bool {
 	return slices.ContainsFunc(s.public, func(l net.Listener) bool {
 		_, ours, _ := net.SplitHostPort(l.Addr().String())
 		return ours == port
+	})
+}
+
+// exposed reports whether others are let in whom the issuer cannot lead here: to their browsers it is their own machine.
+func (s *server) exposed() bool {
+	u, err := url.Parse(s.cfg.Issuer)
+	if err != nil || u.Scheme != "http" || !fields.Loopback(u) {
+		return false
+	}
+	return slices.ContainsFunc(s.public, func(l net.Listener) bool {
+		at, ok := l.Addr().(*net.TCPAddr)
+		return !ok || !at.IP.IsLoopback()
 	})
 }
 
