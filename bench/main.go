@@ -26,6 +26,9 @@ import (
 	"time"
 )
 
+// roles are what a child process can be.
+var roles = map[string]func() error{"provider": provide, "floor": serveFloor}
+
 // settings are the command's flags.
 type settings struct {
 	duration   time.Duration
@@ -38,7 +41,6 @@ type settings struct {
 }
 
 func main() {
-	roles := map[string]func() error{"provider": provide, "floor": serveFloor}
 	if role, isChild := roles[os.Getenv(roleVariable)]; isChild {
 		exit(role())
 		return

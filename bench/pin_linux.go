@@ -15,7 +15,7 @@ type core func(cores []int) int
 func first(cores []int) int { return cores[0] }
 func last(cores []int) int  { return cores[len(cores)-1] }
 
-// allowed is read before anything is pinned, and by a child again, whose parent is pinned already: hence from the first process.
+// coresVariable tells children which cores there are: they inherit the one that their parent was kept on.
 const coresVariable = "SIGNET_BENCH_CORES"
 
 // pin keeps this process on one core, threads that it starts later too, and says so. On a single core there is nothing to keep apart.
@@ -45,7 +45,7 @@ func pin(pick core) (string, error) {
 	return fmt.Sprintf("servers on core %d, load on core %d of %d", first(cores), last(cores), len(cores)), nil
 }
 
-// allowed are the cores that the first process was given. Children inherit its pinned core, so it tells them.
+// allowed are the cores that the first process was given.
 func allowed() (cores []int, err error) {
 	if told := os.Getenv(coresVariable); told != "" {
 		for text := range strings.SplitSeq(told, " ") {
