@@ -6,6 +6,12 @@ import (
 	"fmt"
 )
 
+// Signs reports whether Sign has a key for alg.
+func (k *Keys) Signs(alg string) bool {
+	_, ok := k.current.Load().signers[alg]
+	return ok
+}
+
 // Sign returns claims, which must be JSON, as a JWS in compact form (RFC 7515 section 7.1), signed with the active key of alg.
 // The header is alg, kid and, unless it is empty, typ. An algorithm that is not on is ErrAlg.
 func (k *Keys) Sign(alg, typ string, claims []byte) (string, error) {

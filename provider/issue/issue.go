@@ -24,6 +24,8 @@ import (
 
 // Keys is what tokens are signed and made with; [signet/keys.Keys] is one.
 type Keys interface {
+	// Signs reports whether there is an active key of alg.
+	Signs(alg string) bool
 	// Sign returns a compact JWS by the active key of alg.
 	Sign(alg, typ string, claims []byte) (string, error)
 	// Verify returns the payload of a token of ours of one of these types.
@@ -59,11 +61,12 @@ func New(o Options) *Issuer {
 
 // Granted is one authorization of which tokens are made now, from one snapshot of the store.
 type Granted struct {
-	Client storage.Client
-	User   storage.User
-	Family storage.Family
-	Scopes []string // of the access token: all that were granted, or fewer at a refresh
-	Nonce  string
+	Client   storage.Client
+	Resource storage.Resource // that the access token is for
+	User     storage.User
+	Family   storage.Family
+	Scopes   []string // of the access token: all that were granted, or fewer at a refresh
+	Nonce    string
 }
 
 // Tokens is the answer of the token endpoint: RFC 6749 section 5.1, OpenID Connect Core 3.1.3.3.
@@ -76,13 +79,25 @@ type Tokens struct {
 	Scope        string `json:"scope"`
 }
 
-// Tokens makes all tokens that g is worth: an ID token where openid was granted, a refresh token where offline_access was.
-func (i *Issuer) Tokens(ctx context.Context, g Granted) (Tokens, error) {
+// Prepare returns the resource that the client's access tokens are for, if all that such a client gets can be signed. It is asked before
+// anything is spent: a code or a refresh token that is used up for an answer that cannot be made is a sign-in lost.
+func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (storage.Resource, error) {
 	res, err := i.Resources.Resource(ctx, storage.DefaultResource)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("the default resource: %w", err)
+		return res, fmt.Errorf("the default resource: %w", err)
 	}
-	t := Tokens{TokenType: "Bearer", ExpiresIn: int64(res.Lifetime / time.Second), Scope: strings.Join(g.Scopes, " ")}
+	for _, alg := range []string{res.Alg, c.IDTokenAlg} {
+		if !i.Keys.Signs(alg) {
+			return res, fmt.Errorf("there is no key that signs %s; turn the algorithm on, or change the client's", alg)
+		}
+	}
+	return res, nil
+}
+
+// Tokens makes all tokens that g is worth: an ID token where openid was granted, a refresh token where offline_access was.
+func (i *Issuer) Tokens(g Granted) (t Tokens, err error) {
+	res := g.Resource
+	t = Tokens{TokenType: "Bearer", ExpiresIn: int64(res.Lifetime / time.Second), Scope: strings.Join(g.Scopes, " ")}
 	if t.AccessToken, err = i.accessToken(g, res); err != nil {
 		return Tokens{}, err
 	}

@@ -72,11 +72,16 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err := e.resource(p); err != nil {
 		return err
 	}
+	res, err := e.Issuer.Prepare(r.Context(), client)
+	if err != nil {
+		return err
+	}
 	granted, err := run(r.Context(), client, p)
 	if err != nil {
 		return err
 	}
-	tokens, err := e.Issuer.Tokens(r.Context(), granted)
+	granted.Resource = res
+	tokens, err := e.Issuer.Tokens(granted)
 	if err != nil {
 		return err
 	}

@@ -352,3 +352,33 @@ func TestScopesTakenFromTheClient(t *testing.T) {
 		t.Errorf("userinfo %d %s", info.Status, info.Body)
 	}
 }
+
+// An algorithm that was turned off must not cost a sign-in, nor make the client that tries again look like a thief.
+func TestNothingIsSpentForWhatCannotBeSigned(t *testing.T) {
+	t.Parallel()
+	i := offline(t, "web")
+	code := i.Browser("alice").Code(i.client)
+	alg := func(alg string) {
+		c, err := i.Store.Client(t.Context(), i.client.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.IDTokenAlg = alg
+		if _, err := i.Store.SaveClient(t.Context(), c, storage.Change{Now: i.Clock.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alg("ES512")
+	if a := i.refresh(i.first()); a.Status != 500 || a.Error() != "server_error" {
+		t.Errorf("refresh: %d %s", a.Status, a.Body)
+	}
+	if a := i.Redeem(i.client, i.secret, code); a.Status != 500 {
+		t.Errorf("code: %d %s", a.Status, a.Body)
+	}
+	alg("RS256")
+	i.Clock.Advance(30 * time.Second) // beyond the reuse window
+	i.must(t, i.first())
+	if a := i.Redeem(i.client, i.secret, code); a.Status != 200 {
+		t.Errorf("code: %d %s", a.Status, a.Body)
+	}
+}
