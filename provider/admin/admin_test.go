@@ -242,14 +242,16 @@ func TestUsers(t *testing.T) {
 		}
 	})
 	t.Run("a name that is another's sub does not take the sub's place", func(t *testing.T) {
-		var mimic, changed storage.User
-		r.do(http.MethodPost, admin.NewUser{Username: u.Sub, Password: "a mimic's password"}, &mimic, "users")
-		r.do(http.MethodPut, admin.NewPassword{Password: "alice's new password"}, &changed, "users", u.Sub, "password")
+		var meant, mimic, changed storage.User
+		r.do(http.MethodPost, admin.NewUser{Username: "dora"}, &meant, "users")
+		r.do(http.MethodPost, admin.NewUser{Username: meant.Sub, Password: "a mimic's password"}, &mimic, "users")
+		r.do(http.MethodPut, admin.NewPassword{Password: "dora's new password"}, &changed, "users", meant.Sub, "password")
 		stored, err := r.Store.User(r.Context(), mimic.Sub)
 		must(t, err)
-		if changed.Sub != u.Sub || !users.Matches(stored.PasswordHash, "a mimic's password") {
+		if changed.Sub != meant.Sub || !users.Matches(stored.PasswordHash, "a mimic's password") {
 			t.Errorf("the password of %s was changed, and not that of the sub", changed.Name)
 		}
+		r.do(http.MethodDelete, nil, nil, "users", meant.Sub)
 		r.do(http.MethodDelete, nil, nil, "users", mimic.Sub)
 	})
 	t.Run("names and addresses are taken once", func(t *testing.T) {
