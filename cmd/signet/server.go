@@ -9,9 +9,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"signet/clients"
 	"signet/keys"
 	"signet/provider"
 	"signet/provider/admin"
@@ -53,6 +56,9 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 		s.public = nil
 		return s, err
 	}
+	if err := signable(ctx, s.store, cfg); err != nil { // before keys are opened: those of an algorithm that is off are ended
+		return s, err
+	}
 	master, err := a.master(ctx, cfg.Config, s.store)
 	if err != nil {
 		return s, err
@@ -74,6 +80,28 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	s.passwords = users.NewAuthenticator(users.Options{Store: s.store, Log: log})
 	s.handler, err = provider.New(s.providerOptions())
 	return s, err
+}
+
+// signable refuses a configuration under which ID tokens could not be signed as clients were registered for. Those that the file
+// declares were looked at with the file, and those that it does not declare any more are about to be put out of use, as others are.
+func signable(ctx context.Context, store storage.Clients, cfg configured) error {
+	all, err := store.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	var without []string
+	for _, c := range all {
+		declared := slices.ContainsFunc(cfg.declared.clients, func(d storage.Client) bool { return d.ID == c.ID })
+		inUse := c.Origin == storage.OriginOperator && clients.Allows(c, clients.GrantCode)
+		if inUse && !declared && clients.Signable(c, cfg.Keys.Algorithms) != nil {
+			without = append(without, fmt.Sprintf("%s (%s)", c.ID, c.IDTokenAlg))
+		}
+	}
+	if without == nil {
+		return nil
+	}
+	return fmt.Errorf("keys.algorithms lacks what the ID tokens of these clients are signed with: %s; add it, or change each client with "+
+		"signet client set ID --id-token-alg RS256", strings.Join(without, ", "))
 }
 
 func (s *server) providerOptions() provider.Options {
