@@ -81,7 +81,9 @@ type Code struct {
 	Nonce         string        `json:"nonce,omitempty"`
 	Expires       time.Time     `json:"expires"`
 	Spent         bool          `json:"spent,omitempty"`
-	Family        ID            `json:"family,omitempty"` // what it was spent on
+	Family        ID            `json:"family,omitempty"`   // what it was spent on
+	Replayed      bool          `json:"replayed,omitempty"` // it came again after that, and that is recorded
+	Refused       uint8         `json:"refused,omitempty"`  // how many other refusals are recorded
 }
 
 // Redemption is one attempt to spend a code.

@@ -92,7 +92,7 @@ func (s *Store) RedeemCode(ctx context.Context, r storage.Redemption, f storage.
 			t.replayed(code, r)
 			return err
 		case err != nil:
-			t.record(codeEntry(audit.CodeRefused, code, r, err.Error()))
+			t.refused(code, r, err)
 			return err
 		}
 		family := asStored(f)
@@ -129,7 +129,24 @@ func (t *tx) replayed(code storage.Code, r storage.Redemption) {
 	if family, ok := familyRows.get(t, code.Family[:]); ok && family.Ended.IsZero() {
 		t.endFamily(family, audit.CodeReplayed, r.Now)
 	}
+	if code.Replayed {
+		return
+	}
+	code.Replayed = true
+	codeRows.put(t, code.ID, code)
 	t.record(codeEntry(audit.CodeReplayed, code, r, ""))
+}
+
+// recordedRefusals bounds what one code can add to the audit log: who has it may come with it as often as they like.
+const recordedRefusals = 5
+
+func (t *tx) refused(code storage.Code, r storage.Redemption, why error) {
+	if code.Refused >= recordedRefusals {
+		return
+	}
+	code.Refused++
+	codeRows.put(t, code.ID, code)
+	t.record(codeEntry(audit.CodeRefused, code, r, why.Error()))
 }
 
 func codeEntry(event audit.Event, code storage.Code, r storage.Redemption, detail string) audit.Entry {
