@@ -86,7 +86,7 @@ func describe(issuer string, algs []string) Metadata {
 		UILocalesSupported:  []string{"en"},
 
 		CodeChallengeMethodsSupported:              []string{"S256"},
-		PromptValuesSupported:                      []string{"none", "login", "consent"},
+		PromptValuesSupported:                      []string{"none", "login", "consent", "select_account"},
 		AuthorizationResponseIssParameterSupported: true,
 	}
 }

@@ -537,3 +537,18 @@ func TestAccessTokensOfRemovedClients(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
+
+// RFC 6750 section 2: one token, sent one way.
+func TestTwoAuthorizationHeaders(t *testing.T) {
+	t.Parallel()
+	s := providertest.New(t)
+	c, secret := s.Client("web", "My app")
+	s.User("alice")
+	r := s.Request(http.MethodGet, "/userinfo", nil)
+	for range 2 {
+		r.Header.Add("Authorization", "Bearer "+s.Redeem(c, secret, s.Browser("alice").Code(c)).Text("access_token"))
+	}
+	if a := s.Do(r); a.Status != 400 || a.Error() != "invalid_request" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}

@@ -44,6 +44,9 @@ func bearer(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.URL.Query().Has("access_token") {
 		return "", challenge(oauth.Errorf(oauth.InvalidRequest, "access_token does not belong in the URL"))
 	}
+	if len(r.Header.Values("Authorization")) > 1 {
+		return "", challenge(oauth.Errorf(oauth.InvalidRequest, "the Authorization header was sent more than once"))
+	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	inHeader := strings.EqualFold(scheme, "Bearer") && token != ""
 	if r.Method == http.MethodPost && r.Header.Get("Content-Type") != "" {
