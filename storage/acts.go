@@ -22,6 +22,27 @@ type Clients interface {
 	RemoveClient(ctx context.Context, id string, o Change) error
 }
 
+// Assertions remembers which client assertions were used (RFC 7523 section 3, item 7).
+type Assertions interface {
+	// SpendAssertion remembers the jti of a client's assertion until it expires. Of concurrent calls with one client and jti exactly
+	// one succeeds; the others are ErrSpent, as is every later one before expires.
+	SpendAssertion(ctx context.Context, client, jti string, expires time.Time, o Change) error
+}
+
+// InitialTokens holds the initial access tokens that the operator makes (RFC 7591 section 3).
+type InitialTokens interface {
+	// SaveInitialToken stores a new token, and InitialTokens lists those that are neither used up nor expired at now, oldest first.
+	SaveInitialToken(ctx context.Context, t InitialToken, o Change) error
+	InitialTokens(ctx context.Context, now time.Time) ([]InitialToken, error)
+	// RemoveInitialToken ends a token before its time. Unknown: ErrNotFound.
+	RemoveInitialToken(ctx context.Context, id ID, o Change) error
+	// InitialToken returns the token of h. Unknown or another secret: ErrNotFound; too old at now: ErrExpired; used up: ErrSpent.
+	InitialToken(ctx context.Context, h Handle, now time.Time) (InitialToken, error)
+	// RegisterClient stores a new client and, if token is not zero, counts one use of that initial access token, in one commit; refused
+	// as by InitialToken and SaveClient. Of concurrent calls no more succeed than the token has uses.
+	RegisterClient(ctx context.Context, c Client, token Handle, o Change) (Client, error)
+}
+
 // Resources holds the APIs that accept our access tokens.
 type Resources interface {
 	// Resource returns the resource with this id. Unknown: ErrNotFound.
@@ -217,6 +238,8 @@ type Upkeep interface {
 // Store is all of it: what a backend offers and storagetest tests.
 type Store interface {
 	Clients
+	Assertions
+	InitialTokens
 	Resources
 	Users
 	Rings

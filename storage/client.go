@@ -1,6 +1,9 @@
 package storage
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Client is an app registered with us: the metadata of OpenID Connect Registration 2 under its own names, and what is ours. The
 // rules for each field are in the clients package.
@@ -9,11 +12,16 @@ type Client struct {
 	Revision uint64 `json:"revision"` // counts changes; 0 is a client not stored yet
 	Name     string `json:"client_name"`
 	Type     string `json:"type"`   // web, spa, native or service: what the operator chose
-	Origin   string `json:"origin"` // OriginOperator, OriginFile
+	Origin   string `json:"origin"` // OriginOperator, OriginFile, OriginRegistered
 
 	SecretHash              Hash   `json:"-" cbor:"secret_hash"` // of a random secret; zero for public clients
 	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method"`
-	SealedSecret            []byte `json:"-" cbor:"sealed_secret,omitempty"` // for the methods that need the secret itself
+	// SealedSecret is the secret itself, sealed by the ring, for client_secret_jwt and HS256: then SecretHash is its hash as well.
+	SealedSecret []byte `json:"-" cbor:"sealed_secret,omitempty"`
+
+	TokenEndpointAuthSigningAlg string          `json:"token_endpoint_auth_signing_alg,omitempty"` // empty: any that we verify
+	JWKS                        json.RawMessage `json:"jwks,omitempty"`                            // public keys, as they were sent
+	JWKSURI                     string          `json:"jwks_uri,omitempty"`
 
 	ApplicationType        string   `json:"application_type"` // web or native
 	RedirectURIs           []string `json:"redirect_uris,omitempty"`
@@ -21,6 +29,21 @@ type Client struct {
 	GrantTypes             []string `json:"grant_types"`
 	ResponseTypes          []string `json:"response_types,omitempty"`
 	Scopes                 []string `json:"scopes"`
+
+	SubjectType         string   `json:"subject_type,omitempty"` // public (also when empty) or pairwise: Core 8
+	SectorIdentifierURI string   `json:"sector_identifier_uri,omitempty"`
+	InitiateLoginURI    string   `json:"initiate_login_uri,omitempty"` // Core 4
+	RequestURIs         []string `json:"request_uris,omitempty"`       // each with its fragment hash, if it was registered with one
+	DefaultACRValues    []string `json:"default_acr_values,omitempty"`
+
+	IDTokenEncryptionAlg  string `json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncryptionEnc  string `json:"id_token_encrypted_response_enc,omitempty"`
+	UserinfoAlg           string `json:"userinfo_signed_response_alg,omitempty"` // empty: plain JSON
+	UserinfoEncryptionAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserinfoEncryptionEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
+	RequestObjectAlg      string `json:"request_object_signing_alg,omitempty"` // empty: any that we verify
+	RequestEncryptionAlg  string `json:"request_object_encryption_alg,omitempty"`
+	RequestEncryptionEnc  string `json:"request_object_encryption_enc,omitempty"`
 
 	IDTokenAlg      string `json:"id_token_signed_response_alg"`
 	IDTokenClaims   string `json:"id_token_claims"`  // ClaimsByScope or ClaimsRequested
@@ -36,6 +59,14 @@ type Client struct {
 	TosURI    string   `json:"tos_uri,omitempty"`
 	Contacts  []string `json:"contacts,omitempty"`
 
+	SoftwareID        string `json:"software_id,omitempty"` // RFC 7591 section 2
+	SoftwareVersion   string `json:"software_version,omitempty"`
+	SoftwareStatement string `json:"software_statement,omitempty"`
+
+	// RegistrationTokens are the hashes of the registration access tokens (RFC 7592) that are good: the current one, and after an
+	// update the one before until the new one is first used.
+	RegistrationTokens []Hash `json:"-" cbor:"registration_tokens,omitempty"`
+
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
 }
@@ -44,6 +75,8 @@ type Client struct {
 const (
 	OriginOperator = "operator"
 	OriginFile     = "file"
+	// OriginRegistered is a client that registered itself (RFC 7591).
+	OriginRegistered = "registered"
 )
 
 // Values of the fields that are ours.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -28,20 +29,23 @@ type Request struct {
 	ACRValues    []string `json:"acr_values,omitempty"`
 	UILocales    []string `json:"ui_locales,omitempty"`
 	Resources    []string `json:"resources,omitempty"`
+
+	Claims json.RawMessage `json:"claims,omitempty"` // the claims parameter, checked (Core 5.5)
 }
 
 // Authorization is what a user allowed, as a code carries it and a family keeps it.
 type Authorization struct {
-	Client    string    `json:"client"`
-	User      string    `json:"user"`    // sub
-	Session   ID        `json:"session"` // in which it was given
-	Epoch     uint64    `json:"epoch"`   // the user's, see [User]
-	Scopes    []string  `json:"scopes"`
-	Resources []string  `json:"resources,omitempty"`
-	AuthTime  time.Time `json:"auth_time"`
-	ACR       string    `json:"acr,omitempty"`
-	AMR       []string  `json:"amr,omitempty"`
-	Offline   bool      `json:"offline,omitempty"` // offline_access: it outlives the session and has refresh tokens
+	Client    string          `json:"client"`
+	User      string          `json:"user"`    // sub
+	Session   ID              `json:"session"` // in which it was given
+	Epoch     uint64          `json:"epoch"`   // the user's, see [User]
+	Scopes    []string        `json:"scopes"`
+	Resources []string        `json:"resources,omitempty"`
+	AuthTime  time.Time       `json:"auth_time"`
+	ACR       string          `json:"acr,omitempty"`
+	AMR       []string        `json:"amr,omitempty"`
+	Claims    json.RawMessage `json:"claims,omitempty"`  // the claims parameter: what was asked for besides the scopes
+	Offline   bool            `json:"offline,omitempty"` // offline_access: it outlives the session and has refresh tokens
 }
 
 // Interaction is one authorization request for which the browser must be asked something. Its handle's ID is in the URL, its
