@@ -25,18 +25,20 @@ type Clients interface {
 // Assertions remembers which client assertions were used (RFC 7523 section 3, item 7).
 type Assertions interface {
 	// SpendAssertion remembers the jti of a client's assertion until it expires. Of concurrent calls with one client and jti exactly
-	// one succeeds; the others are ErrSpent, as is every later one before expires.
+	// one succeeds; the others are ErrSpent, as is every later one before expires, whatever its own expires is. The first that is
+	// ErrSpent is recorded.
 	SpendAssertion(ctx context.Context, client, jti string, expires time.Time, o Change) error
 }
 
 // InitialTokens holds the initial access tokens that the operator makes (RFC 7591 section 3).
 type InitialTokens interface {
-	// SaveInitialToken stores a new token, and InitialTokens lists those that are neither used up nor expired at now, oldest first.
+	// SaveInitialToken stores a new token (ErrExists when its id is taken), and InitialTokens lists those that are neither used up nor
+	// expired at now, oldest first.
 	SaveInitialToken(ctx context.Context, t InitialToken, o Change) error
 	InitialTokens(ctx context.Context, now time.Time) ([]InitialToken, error)
 	// RemoveInitialToken ends a token before its time. Unknown: ErrNotFound.
 	RemoveInitialToken(ctx context.Context, id ID, o Change) error
-	// InitialToken returns the token of h. Unknown or another secret: ErrNotFound; too old at now: ErrExpired; used up: ErrSpent.
+	// InitialToken returns the token of h. Unknown or another secret: ErrNotFound; used up: ErrSpent; too old at now: ErrExpired.
 	InitialToken(ctx context.Context, h Handle, now time.Time) (InitialToken, error)
 	// RegisterClient stores a new client and, if token is not zero, counts one use of that initial access token, in one commit; refused
 	// as by InitialToken and SaveClient. Of concurrent calls no more succeed than the token has uses.
@@ -116,7 +118,7 @@ type Interactions interface {
 	// checked: another epoch, disabled or removed is ErrEnded. An interaction that is not open is refused as by Interaction.
 	SignIn(ctx context.Context, s SignIn) error
 	// EndInteraction spends an interaction without a code: the user declined. It counts for its address's limit until it expires. Of
-	// concurrent calls, IssueCode's among them, one succeeds; refused as by Interaction.
+	// concurrent calls, Authorize's among them, one succeeds; refused as by Interaction.
 	EndInteraction(ctx context.Context, h Handle, client string, o Change) error
 }
 
@@ -143,29 +145,35 @@ type KeptRequests interface {
 	TakeRequest(ctx context.Context, h Handle, now time.Time) (KeptRequest, error)
 }
 
-// Codes issues and spends authorization codes.
+// Codes answers authorization requests and spends authorization codes.
 type Codes interface {
-	// IssueCode stores a code and all that led to it, in one commit: see Issue. The session must be live and the user's epoch
-	// unchanged, otherwise ErrEnded or ErrExpired.
-	IssueCode(ctx context.Context, i Issue) error
+	// Authorize stores what an authorization is answered with and all that led to it, in one commit: see Issue. The session must be live
+	// and the user's epoch unchanged, otherwise ErrEnded or ErrExpired.
+	Authorize(ctx context.Context, i Issue) error
 	// RedeemCode spends a code and stores the family that it turns into, in one commit, if [Code.Redeem] agrees and the user may still
 	// sign in (ErrEnded otherwise; for a code without offline_access the session must be live as well). The
-	// family's authorization is the code's. Of concurrent calls one returns nil. A later one, expired or not, ends that family
-	// in its own commit and returns ErrSpent, however often; the first is recorded. Any other refusal leaves the code as good as it was;
-	// the first five of a code are recorded, and those after them write nothing. Unknown code or another secret: ErrNotFound, and nothing is written.
+	// family's authorization is the code's. Of concurrent calls one returns nil. A later one, expired or not, ends that family, and
+	// the one of the front channel that was issued with the code, in its own commit and returns ErrSpent, however often; the first is
+	// recorded. Any other refusal leaves the code as good as it was; the first five of a code are recorded, and those after them write
+	// nothing. Unknown code or another secret: ErrNotFound, and nothing is written.
 	RedeemCode(ctx context.Context, r Redemption, f Family) (Redeemed, error)
 }
 
-// Issue is one authorization code to be handed out.
+// Issue is one authorization and what its response carries. Neither code nor family: an ID token alone.
 type Issue struct {
-	Code Code
+	Authorization Authorization
+	// Code is the code, if there is one. Its Authorization and Front are set by the act.
+	Code *Code
+	// Front is the family of an access token that the response itself carries, if it carries one. Its Authorization is set by the act,
+	// see [Authorization.InFront].
+	Front *Family
 	// Interaction is spent by it, where the browser was asked something: of concurrent calls one succeeds; refused as by
 	// [Interactions.Interaction]. Zero: nobody was asked.
 	Interaction Handle
 	// Consent is remembered where the user was asked and agreed: its scopes, claims and resources are added to those allowed before.
 	Consent *Consent
 	// Idle moves the session's idle expiry to Now+Idle, at most to its Expires. The row is written only when that gains a tenth
-	// of Idle or more, or the code's client takes part in the session for the first time.
+	// of Idle or more, or the client takes part in the session for the first time.
 	Idle   time.Duration
 	Now    time.Time
 	Origin audit.Origin
@@ -226,7 +234,7 @@ type Audit interface {
 // Upkeep is what time asks for.
 type Upkeep interface {
 	// Sweep deletes at most limit rows of what expired before its margin: one hour for rows that live in buckets, 24 hours for
-	// families, sessions and browsers, retention for audit entries. It returns how many it deleted and whether there is more. What has expired is
+	// families, sessions, browsers and initial access tokens (since they were used up, if that came first), retention for audit entries. It returns how many it deleted and whether there is more. What has expired is
 	// refused without it; Sweep only frees the space.
 	Sweep(ctx context.Context, now time.Time, retention time.Duration, limit int) (deleted int, more bool, err error)
 	// Ready reports whether acts can be done: nil, or why not.

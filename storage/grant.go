@@ -48,6 +48,14 @@ type Authorization struct {
 	Offline   bool            `json:"offline,omitempty"` // offline_access: it outlives the session and has refresh tokens
 }
 
+// InFront is a as a family of the front channel keeps it: without offline_access. No refresh token ever leaves the authorization
+// endpoint (OpenID Connect Core 11), so what was issued there lives by the session.
+func (a Authorization) InFront() Authorization {
+	a.Offline = false
+	a.Scopes = slices.DeleteFunc(slices.Clone(a.Scopes), func(s string) bool { return s == "offline_access" })
+	return a
+}
+
 // Interaction is one authorization request for which the browser must be asked something. Its handle's ID is in the URL, its
 // secret in a cookie, so a link alone does nothing in another browser.
 type Interaction struct {
@@ -85,6 +93,7 @@ type Code struct {
 	Nonce         string        `json:"nonce,omitempty"`
 	Expires       time.Time     `json:"expires"`
 	Spent         bool          `json:"spent,omitempty"`
+	Front         ID            `json:"front,omitempty"`    // the family of the access token that went out with it
 	Family        ID            `json:"family,omitempty"`   // what it was spent on
 	Replayed      bool          `json:"replayed,omitempty"` // it came again after that, and that is recorded
 	Refused       uint8         `json:"refused,omitempty"`  // how many other refusals are recorded
@@ -128,7 +137,8 @@ func challengeMet(challenge, verifier string) bool {
 }
 
 // Family is one line of refresh tokens that came from one code, and what the introspection of its access tokens asks: a single
-// row. An authorization without offline_access has a family too; it has no refresh token and lives by its session.
+// row. An authorization without offline_access has a family too, and so has an access token of the front channel; it has no refresh
+// token and lives by its session.
 type Family struct {
 	ID            ID            `json:"id"`
 	Authorization Authorization `json:"authorization"`

@@ -58,19 +58,23 @@ func (s *Store) Clients(ctx context.Context) (clients []storage.Client, err erro
 
 // SaveClient implements [storage.Clients].
 func (s *Store) SaveClient(ctx context.Context, c storage.Client, o storage.Change) (saved storage.Client, err error) {
-	err = s.do(ctx, func(t *tx) error {
-		old, exists := s.clients.get(t, c.ID)
-		if err := revise(exists || t.removed(removedClient, c.ID), exists, old.Revision, c.Revision); err != nil {
-			return err
-		}
-		c := c
-		c.Revision = old.Revision + 1
-		s.clients.put(t, c.ID, c)
-		saved, _ = s.clients.get(t, c.ID)
-		t.record(audit.Entry{Time: o.Now, Event: audit.ClientSaved, Origin: o.Origin, Client: c.ID, Detail: o.Detail})
-		return nil
+	err = s.do(ctx, func(t *tx) (err error) {
+		saved, err = s.saveClient(t, c, o)
+		return err
 	})
 	return saved, err
+}
+
+func (s *Store) saveClient(t *tx, c storage.Client, o storage.Change) (storage.Client, error) {
+	old, exists := s.clients.get(t, c.ID)
+	if err := revise(exists || t.removed(removedClient, c.ID), exists, old.Revision, c.Revision); err != nil {
+		return storage.Client{}, err
+	}
+	c.Revision = old.Revision + 1
+	s.clients.put(t, c.ID, c)
+	saved, _ := s.clients.get(t, c.ID)
+	t.record(audit.Entry{Time: o.Now, Event: audit.ClientSaved, Origin: o.Origin, Client: c.ID, Detail: o.Detail})
+	return saved, nil
 }
 
 // revise compares the revision that a change was made from with the stored one. A taken id need not exist any more.
@@ -135,11 +139,15 @@ func join(what, detail string) string {
 
 func cloneClient(c storage.Client) storage.Client {
 	c.SealedSecret = slices.Clone(c.SealedSecret)
+	c.JWKS = slices.Clone(c.JWKS)
 	c.RedirectURIs = slices.Clone(c.RedirectURIs)
 	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	c.GrantTypes = slices.Clone(c.GrantTypes)
 	c.ResponseTypes = slices.Clone(c.ResponseTypes)
 	c.Scopes = slices.Clone(c.Scopes)
+	c.RequestURIs = slices.Clone(c.RequestURIs)
+	c.DefaultACRValues = slices.Clone(c.DefaultACRValues)
+	c.RegistrationTokens = slices.Clone(c.RegistrationTokens)
 	c.Contacts = slices.Clone(c.Contacts)
 	c.DefaultMaxAge = clonePointer(c.DefaultMaxAge)
 	return c

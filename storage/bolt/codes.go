@@ -12,8 +12,8 @@ import (
 
 const codeRows slots[storage.Code] = "codes"
 
-// IssueCode implements [storage.Codes].
-func (s *Store) IssueCode(ctx context.Context, i storage.Issue) error {
+// Authorize implements [storage.Codes].
+func (s *Store) Authorize(ctx context.Context, i storage.Issue) error {
 	return s.do(ctx, func(t *tx) error {
 		var interaction storage.Interaction
 		asked := i.Interaction != storage.Handle{}
@@ -23,7 +23,7 @@ func (s *Store) IssueCode(ctx context.Context, i storage.Issue) error {
 				return err
 			}
 		}
-		a := i.Code.Authorization
+		a := i.Authorization
 		session, _ := sessionRows.get(t, a.Session[:])
 		user, _ := s.users.get(t, a.User)
 		if err := session.Live(user, i.Now); err != nil {
@@ -46,10 +46,31 @@ func (s *Store) IssueCode(ctx context.Context, i storage.Issue) error {
 		if used, worth := use(session, a.Client, i.Idle, i.Now); worth {
 			sessionRows.put(t, used.ID[:], used)
 		}
-		codeRows.put(t, i.Code.ID, i.Code)
-		t.record(authorized(audit.CodeIssued, a, i.Now, i.Origin))
+		t.issue(i)
 		return nil
 	})
+}
+
+// issue stores what the response carries.
+func (t *tx) issue(i storage.Issue) {
+	if i.Front != nil {
+		front := asStored(*i.Front)
+		front.Authorization = i.Authorization.InFront()
+		familyRows.put(t, front.ID[:], front)
+		t.record(familyEntry(audit.TokenIssued, front, storage.Change{Now: i.Now, Origin: i.Origin}))
+	}
+	if i.Code != nil {
+		code := *i.Code
+		code.Authorization = i.Authorization
+		if i.Front != nil {
+			code.Front = i.Front.ID
+		}
+		codeRows.put(t, code.ID, code)
+		t.record(authorized(audit.CodeIssued, i.Authorization, i.Now, i.Origin))
+	}
+	if i.Front == nil && i.Code == nil {
+		t.record(authorized(audit.IDTokenIssued, i.Authorization, i.Now, i.Origin))
+	}
 }
 
 // authorized is an entry about an authorization.
@@ -123,11 +144,13 @@ func redeemable(t *tx, code storage.Code, user storage.User, r storage.Redemptio
 	return session.Live(user, r.Now)
 }
 
-// replayed ends the family that a spent code turned into. Only the code's own client gets here ([storage.Code.Redeem] asks for it
+// replayed ends the family that a spent code turned into, and the one that was issued with it: RFC 6749 section 4.1.2. Only the code's own client gets here ([storage.Code.Redeem] asks for it
 // first); it need not know the redirect URI or the verifier.
 func (t *tx) replayed(code storage.Code, r storage.Redemption) {
-	if family, ok := familyRows.get(t, code.Family[:]); ok && family.Ended.IsZero() {
-		t.endFamily(family, audit.CodeReplayed, r.Now)
+	for _, id := range []storage.ID{code.Family, code.Front} {
+		if family, ok := familyRows.get(t, id[:]); ok && family.Ended.IsZero() {
+			t.endFamily(family, audit.CodeReplayed, r.Now)
+		}
 	}
 	if code.Replayed {
 		return

@@ -192,7 +192,7 @@ func guard(f func() error) (err error) {
 }
 
 // storeVersion counts the layouts of the file; see the package comment.
-const storeVersion = 1
+const storeVersion = 2
 
 const metaBucket = "meta"
 
@@ -208,8 +208,11 @@ var (
 var buckets = []string{
 	metaBucket, string(clientRows), string(resourceRows), string(userRows), loginBucket, removedBucket, string(ringRows),
 	string(browserRows), string(sessionRows), string(consentRows), string(familyRows),
-	string(codeRows), string(interactionRows), string(openRows), string(keptRows), auditBucket,
+	string(codeRows), string(interactionRows), string(openRows), string(keptRows), string(assertionRows), string(initialRows), auditBucket,
 }
+
+// bucketsSince2 are those that files of version 1 lack.
+var bucketsSince2 = []string{string(assertionRows), string(initialRows)}
 
 // prepare makes the store of an empty file, and checks that any other one is ours and readable at its upper levels.
 func (s *Store) prepare(found bool) error {
@@ -222,8 +225,12 @@ func (s *Store) prepare(found bool) error {
 		if first, _ := bolt.Cursor().First(); first == nil {
 			return s.create(newTx(bolt, s.log))
 		}
-		if err := checkMeta(bolt, s.path); err != nil {
+		version, err := checkMeta(bolt, s.path)
+		if err != nil {
 			return err
+		}
+		if version < 2 {
+			return s.migrate(newTx(bolt, s.log))
 		}
 		for _, name := range buckets {
 			b := bolt.Bucket([]byte(name))
@@ -235,6 +242,23 @@ func (s *Store) prepare(found bool) error {
 		}
 		return s.tighten(found)
 	})
+}
+
+// migrate makes a file of version 1 one of version 2, in one commit, and checks it as any other.
+func (s *Store) migrate(t *tx) error {
+	for _, name := range bucketsSince2 {
+		if _, err := t.bolt.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return fmt.Errorf("migrate %s: %w", s.path, err)
+		}
+	}
+	t.put(t.bucket([]byte(metaBucket)), metaVersion, binary.BigEndian.AppendUint32(nil, storeVersion))
+	if t.failed != nil {
+		return fmt.Errorf("migrate %s: %w", s.path, t.failed)
+	}
+	if err := t.bolt.Commit(); err != nil {
+		return fmt.Errorf("migrate %s: %w", s.path, err)
+	}
+	return s.prepare(true)
 }
 
 // create writes the first commit. It is durable when the folder is as well.
@@ -269,20 +293,21 @@ func syncFolder(path string) error {
 	return nil
 }
 
-// checkMeta refuses files of other programs and of later versions of this one.
-func checkMeta(bolt *bbolt.Tx, path string) error {
+// checkMeta returns the version of a file and refuses those of other programs and of later versions of this one.
+func checkMeta(bolt *bbolt.Tx, path string) (uint32, error) {
 	meta := bolt.Bucket([]byte(metaBucket))
 	if meta == nil || string(meta.Get(metaFormat)) != string(format) {
-		return fmt.Errorf("%w: %s is a bbolt file of another program; choose another data folder", ErrForeign, path)
+		return 0, fmt.Errorf("%w: %s is a bbolt file of another program; choose another data folder", ErrForeign, path)
 	}
 	version := meta.Get(metaVersion)
 	if len(version) != 4 {
-		return damaged("%s has no version", path)
+		return 0, damaged("%s has no version", path)
 	}
-	if v := binary.BigEndian.Uint32(version); v > storeVersion {
-		return fmt.Errorf("%w: %s has version %d, this program knows %d; use the newer program, or restore a backup made before it ran", ErrNewer, path, v, storeVersion)
+	v := binary.BigEndian.Uint32(version)
+	if v > storeVersion {
+		return 0, fmt.Errorf("%w: %s has version %d, this program knows %d; use the newer program, or restore a backup made before it ran", ErrNewer, path, v, storeVersion)
 	}
-	return nil
+	return v, nil
 }
 
 // tighten takes the file away from everybody but its owner: it holds password hashes.

@@ -18,7 +18,7 @@ const (
 const walkedPerRow = 20
 
 // walkedTables are those whose rows expire one by one.
-var walkedTables = [...][]byte{[]byte(familyRows), []byte(sessionRows), []byte(browserRows)}
+var walkedTables = [...][]byte{[]byte(familyRows), []byte(sessionRows), []byte(browserRows), []byte(initialRows)}
 
 // position is how far a walk through them came: to this table, and in it to this key.
 type position struct {
@@ -32,17 +32,17 @@ type rowKey struct {
 	key   []byte
 }
 
-// expiry is what a walk reads of a family, a session or a browser.
+// expiry is what a walk reads of a family, a session, a browser or an initial access token. Zero is never.
 type expiry struct {
 	IdleExpires time.Time `json:"idle_expires"`
 	Expires     time.Time `json:"expires"`
 }
 
 func (e expiry) before(t time.Time) bool {
-	return e.Expires.Before(t) || !e.IdleExpires.IsZero() && e.IdleExpires.Before(t)
+	return !e.Expires.IsZero() && e.Expires.Before(t) || !e.IdleExpires.IsZero() && e.IdleExpires.Before(t)
 }
 
-// Sweep implements [storage.Upkeep]. The rows of families, sessions and browsers are looked at outside the committer, a
+// Sweep implements [storage.Upkeep]. The rows that expire one by one are looked at outside the committer, a
 // bounded number at each call, from where the last call stopped; "more" also says that this walk has not come to its end.
 func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duration, limit int) (deleted int, more bool, err error) {
 	if limit <= 0 {
@@ -66,6 +66,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 		b.buckets(t.bucket([]byte(codeRows)), overSlot)
 		b.buckets(t.bucket([]byte(interactionRows)), overSlot)
 		b.buckets(t.bucket([]byte(keptRows)), overSlot)
+		b.buckets(t.bucket([]byte(assertionRows)), overSlot)
 		b.buckets(t.bucket([]byte(auditBucket)), func(name []byte) bool { return !now.Before(segmentEnd(name).Add(retention)) })
 		index := broom{tx: t, left: limit} // an index is no row of its own, but its deletion is bounded as well
 		index.buckets(t.bucket([]byte(openRows)), overSlot)

@@ -24,7 +24,7 @@ var browserCases = []testCase{
 		r.same(r.sessions(second, now.Add(time.Minute)), []storage.ID{first.session.ID, second.session.ID})
 		_, issue := makeIssue(first, true)
 		issue.Now = now.Add(5 * time.Hour)
-		r.ok(r.IssueCode(r.ctx(), issue))
+		r.ok(r.Authorize(r.ctx(), issue))
 		r.same(r.sessions(second, now.Add(5*time.Hour)), []storage.ID{second.session.ID, first.session.ID})
 	}},
 	{"sessions that are not live at now are left out", func(r *room) {

@@ -16,7 +16,7 @@ var consentCases = []testCase{
 			_, issue := makeIssue(v, true)
 			issue.Interaction, issue.Now = h, at
 			issue.Consent = &storage.Consent{User: "ann", Client: clientID, Scopes: scopes, Claims: claims, Resources: resources}
-			r.ok(r.IssueCode(r.ctx(), issue))
+			r.ok(r.Authorize(r.ctx(), issue))
 		}
 		allow(now, []string{"openid"}, []string{"email"}, nil)
 		allow(now.Add(time.Second), []string{"openid", "email"}, nil, []string{"https://api.example/"})
@@ -40,19 +40,19 @@ var consentCases = []testCase{
 // refusedIssue fails the test unless the issue is refused and leaves no trace.
 func (r *room) refusedIssue(h storage.Handle, issue storage.Issue, want error) {
 	r.Helper()
-	r.wroteNothing(func() { r.refused(r.IssueCode(r.ctx(), issue), want) })
+	r.wroteNothing(func() { r.refused(r.Authorize(r.ctx(), issue), want) })
 	_, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
 	r.refused(err, storage.ErrNotFound)
 }
 
 var issueCases = []testCase{
-	{"IssueCode stores a code and all that led to it, in one commit", func(r *room) {
+	{"Authorize stores what an authorization is answered with and all that led to it, in one commit", func(r *room) {
 		v := r.newVisit("ann")
 		interaction, _ := r.newInteraction()
 		h, issue := makeIssue(v, true)
 		issue.Interaction = interaction
 		issue.Consent = &storage.Consent{User: "ann", Client: clientID, Scopes: []string{"openid"}}
-		r.ok(r.IssueCode(r.ctx(), issue))
+		r.ok(r.Authorize(r.ctx(), issue))
 		e := audit.Entry{Time: now, Event: audit.ConsentGiven, Origin: origin, Client: clientID, User: "ann", Session: v.session.ID.String()}
 		issued := e
 		issued.Event = audit.CodeIssued
@@ -64,21 +64,72 @@ var issueCases = []testCase{
 		_, err = r.RedeemCode(r.ctx(), redemption(h), makeFamily())
 		r.ok(err)
 	}},
+	{"a family of the front channel is stored with the code, without offline_access, and lives by the session", func(r *room) {
+		v := r.newVisit("ann")
+		h, issue := makeIssue(v, true)
+		front := makeFront(&issue)
+		issue.Front.Authorization = storage.Authorization{Client: "another", User: "bob", Offline: true} // set by the act
+		r.ok(r.Authorize(r.ctx(), issue))
+		r.unchanged(front)
+		r.same(front.Authorization.Scopes, []string{"openid", "email"})
+		r.ok(r.stored(front).Live(now))
+		_, _, err := r.RotateFamily(r.ctx(), rotation(front, 0))
+		r.refused(err, storage.ErrNotFound) // no refresh token
+		e := audit.Entry{Time: now, Event: audit.TokenIssued, Origin: origin, Client: clientID, User: "ann", Session: v.session.ID.String(), Family: front.ID.String()}
+		code := e
+		code.Event, code.Family = audit.CodeIssued, ""
+		r.logged(e, code)
+		redeemed, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+		r.ok(err)
+		r.same(redeemed.Code.Front, front.ID)
+		r.same(redeemed.Family.Authorization, issue.Authorization)
+		r.ok(r.stored(front).Live(now))
+		r.ok(r.EndSession(r.ctx(), v.session.ID, change))
+		r.refused(r.stored(front).Live(now), storage.ErrEnded)
+		r.ok(r.stored(redeemed.Family).Live(now))
+	}},
+	{"a family of the front channel may be all that is issued, and so may nothing", func(r *room) {
+		v := r.newVisit("ann")
+		_, issue := makeIssue(v, false)
+		issue.Code = nil
+		front := makeFront(&issue)
+		r.ok(r.Authorize(r.ctx(), issue))
+		r.unchanged(front)
+		interaction, _ := r.newInteraction()
+		issue.Interaction, issue.Front = interaction, nil
+		issue.Consent = &storage.Consent{Scopes: []string{"openid"}}
+		r.ok(r.Authorize(r.ctx(), issue))
+		_, err := r.Interaction(r.ctx(), interaction, now)
+		r.refused(err, storage.ErrSpent)
+		_, err = r.Consent(r.ctx(), "ann", clientID)
+		r.ok(err)
+		r.same([]int{len(r.log(audit.CodeIssued)), len(r.log(audit.TokenIssued)), len(r.log(audit.IDTokenIssued))}, []int{0, 1, 1})
+		r.same(r.only(v, now).Clients, []string{clientID})
+	}},
+	{"a family of the front channel is not stored where the session is not live", func(r *room) {
+		v := r.newVisit("ann")
+		_, issue := makeIssue(v, true)
+		front := makeFront(&issue)
+		r.ok(r.EndSession(r.ctx(), v.session.ID, change))
+		r.wroteNothing(func() { r.refused(r.Authorize(r.ctx(), issue), storage.ErrEnded) })
+		_, err := r.Family(r.ctx(), front.ID)
+		r.refused(err, storage.ErrNotFound)
+	}},
 	{"a session that is not live is ErrEnded or ErrExpired", func(r *room) {
 		v := r.newVisit("ann")
 		h, issue := makeIssue(v, true)
 		issue.Now = v.session.IdleExpires
 		r.refusedIssue(h, issue, storage.ErrExpired)
-		issue.Now, issue.Code.Authorization.Session = now, storage.NewID(now)
+		issue.Now, issue.Authorization.Session = now, storage.NewID(now)
 		r.refusedIssue(h, issue, storage.ErrEnded)
-		issue.Code.Authorization.Session = v.session.ID
+		issue.Authorization.Session = v.session.ID
 		r.ok(r.EndSession(r.ctx(), v.session.ID, change))
 		r.refusedIssue(h, issue, storage.ErrEnded)
 	}},
 	{"a user's epoch that changed is ErrEnded", func(r *room) {
 		v := r.newVisit("ann")
 		h, issue := makeIssue(v, true)
-		issue.Code.Authorization.Epoch++
+		issue.Authorization.Epoch++
 		r.refusedIssue(h, issue, storage.ErrEnded)
 		h, issue = makeIssue(v, true)
 		r.endUser(v.user)
@@ -88,7 +139,7 @@ var issueCases = []testCase{
 		v := r.newVisit("ann")
 		r.newUser("bob")
 		h, issue := makeIssue(v, true)
-		issue.Code.Authorization.User = "bob"
+		issue.Authorization.User = "bob"
 		r.refusedIssue(h, issue, storage.ErrEnded)
 	}},
 	{"of concurrent calls with one interaction one succeeds", func(r *room) {
@@ -97,7 +148,7 @@ var issueCases = []testCase{
 		r.oneWins(r.race(func(int) error {
 			_, issue := makeIssue(v, true)
 			issue.Interaction = interaction
-			return r.IssueCode(r.ctx(), issue)
+			return r.Authorize(r.ctx(), issue)
 		}), storage.ErrSpent)
 		r.same(len(r.log(audit.CodeIssued)), 1)
 	}},
@@ -115,16 +166,16 @@ var issueCases = []testCase{
 		r.newCode(v, true)
 		_, issue := makeIssue(v, true)
 		issue.Now = now.Add(5 * time.Hour)
-		r.ok(r.IssueCode(r.ctx(), issue))
+		r.ok(r.Authorize(r.ctx(), issue))
 		session := r.only(v, issue.Now)
 		r.same(session.IdleExpires, issue.Now.Add(issue.Idle))
 		r.same(session.LastUsed, issue.Now)
 		_, issue = makeIssue(v, true)
 		issue.Idle = 40 * 24 * time.Hour
-		r.ok(r.IssueCode(r.ctx(), issue))
+		r.ok(r.Authorize(r.ctx(), issue))
 		r.same(r.only(v, now).IdleExpires, v.session.Expires)
 		_, issue = makeIssue(v, true)
-		r.ok(r.IssueCode(r.ctx(), issue))
+		r.ok(r.Authorize(r.ctx(), issue))
 		r.same(r.only(v, now).IdleExpires, v.session.Expires) // it never moves back
 	}},
 	{"the session's row is written only when that gains a tenth of Idle, or the client is new to it", func(r *room) {
@@ -134,15 +185,15 @@ var issueCases = []testCase{
 		r.same(joined.Clients, []string{clientID})
 		_, issue := makeIssue(v, true)
 		issue.Now = now.Add(59 * time.Minute)
-		r.ok(r.IssueCode(r.ctx(), issue))
+		r.ok(r.Authorize(r.ctx(), issue))
 		r.same(r.only(v, now), joined)
 		_, issue = makeIssue(v, true)
-		issue.Code.Authorization.Client = "another"
-		r.ok(r.IssueCode(r.ctx(), issue))
+		issue.Authorization.Client = "another"
+		r.ok(r.Authorize(r.ctx(), issue))
 		r.same(slices.Contains(r.only(v, now).Clients, "another"), true)
 		_, issue = makeIssue(v, true)
 		issue.Now = now.Add(time.Hour)
-		r.ok(r.IssueCode(r.ctx(), issue))
+		r.ok(r.Authorize(r.ctx(), issue))
 		r.same(r.only(v, now).IdleExpires, issue.Now.Add(issue.Idle))
 	}},
 }
@@ -265,6 +316,19 @@ var redeemCases = []testCase{
 		if len(entries) != 2 || entries[0].Family == "" || entries[0].Client != clientID {
 			r.Errorf("the log has %v", entries)
 		}
+	}},
+	{"a replay ends the family of the front channel that was issued with the code", func(r *room) {
+		v := r.newVisit("ann")
+		h, issue := makeIssue(v, true)
+		front := makeFront(&issue)
+		r.ok(r.Authorize(r.ctx(), issue))
+		_, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+		r.ok(err)
+		_, err = r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+		r.refused(err, storage.ErrSpent)
+		f := r.stored(front).Family
+		r.same(f.Ended, now)
+		r.same(f.EndedBy, string(audit.CodeReplayed))
 	}},
 	{"another client is refused before all else, and ends nothing", func(r *room) {
 		h, _ := r.newCode(r.newVisit("ann"), true)

@@ -48,7 +48,7 @@ var interactionCases = []testCase{
 		r.ok(r.BeginInteraction(r.ctx(), i, 1))
 		_, issue := makeIssue(v, true)
 		issue.Interaction = h
-		r.ok(r.IssueCode(r.ctx(), issue))
+		r.ok(r.Authorize(r.ctx(), issue))
 		_, second := makeInteraction("192.0.2.9")
 		r.ok(r.BeginInteraction(r.ctx(), second, 1))
 		_, third := makeInteraction("192.0.2.9")
@@ -97,7 +97,7 @@ var interactionCases = []testCase{
 		late.Now = i.Expires
 		r.refused(r.EndInteraction(r.ctx(), h, clientID, late), storage.ErrExpired)
 	}},
-	{"of concurrent IssueCode and EndInteraction one succeeds", func(r *room) {
+	{"of concurrent Authorize and EndInteraction one succeeds", func(r *room) {
 		v := r.newVisit("ann")
 		h, _ := r.newInteraction()
 		r.oneWins(r.race(func(i int) error {
@@ -106,7 +106,7 @@ var interactionCases = []testCase{
 			}
 			_, issue := makeIssue(v, true)
 			issue.Interaction = h
-			return r.IssueCode(r.ctx(), issue)
+			return r.Authorize(r.ctx(), issue)
 		}), storage.ErrSpent)
 		r.same(len(r.log(audit.CodeIssued, audit.ConsentDenied)), 1)
 	}},

@@ -27,7 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 	}{
 		{"Clients", clientCases}, {"Resources", resourceCases}, {"Users", userCases}, {"Rings", ringCases}, {"Browsers", browserCases},
 		{"Consents", consentCases}, {"Interactions", interactionCases}, {"SignIn", signInCases}, {"KeptRequests", keptCases},
-		{"IssueCode", issueCases}, {"RedeemCode", redeemCases}, {"RotateFamily", rotateCases}, {"Families", familyCases},
+		{"Authorize", issueCases}, {"RedeemCode", redeemCases}, {"RotateFamily", rotateCases}, {"Families", familyCases},
 		{"Audit", auditCases}, {"Upkeep", upkeepCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
@@ -270,13 +270,11 @@ func makeIssue(v visit, offline bool) (storage.Handle, storage.Issue) {
 		scopes = append(scopes, "offline_access")
 	}
 	return h, storage.Issue{
-		Code: storage.Code{
-			ID: h.ID, SecretHash: h.Hash(), RedirectURI: redirectURI, Challenge: challenge, Nonce: "n", Expires: expires,
-			Authorization: storage.Authorization{
-				Client: clientID, User: v.user.Sub, Session: v.session.ID, Epoch: v.user.Epoch, Scopes: scopes,
-				AuthTime: v.session.AuthTime, ACR: "pwd", AMR: []string{"pwd"}, Offline: offline,
-			},
+		Authorization: storage.Authorization{
+			Client: clientID, User: v.user.Sub, Session: v.session.ID, Epoch: v.user.Epoch, Scopes: scopes,
+			AuthTime: v.session.AuthTime, ACR: "pwd", AMR: []string{"pwd"}, Offline: offline,
 		},
+		Code: &storage.Code{ID: h.ID, SecretHash: h.Hash(), RedirectURI: redirectURI, Challenge: challenge, Nonce: "n", Expires: expires},
 		Idle: 10 * time.Hour, Now: now, Origin: origin,
 	}
 }
@@ -285,8 +283,18 @@ func makeIssue(v visit, offline bool) (storage.Handle, storage.Issue) {
 func (r *room) newCode(v visit, offline bool) (storage.Handle, storage.Code) {
 	r.Helper()
 	h, issue := makeIssue(v, offline)
-	r.ok(r.IssueCode(r.ctx(), issue))
-	return h, issue.Code
+	r.ok(r.Authorize(r.ctx(), issue))
+	code := *issue.Code
+	code.Authorization = issue.Authorization
+	return h, code
+}
+
+// makeFront is the family of an access token that goes out with the response of issue.
+func makeFront(issue *storage.Issue) storage.Family {
+	f := makeFamily()
+	issue.Front = &f
+	f.Authorization = issue.Authorization.InFront()
+	return f
 }
 
 // redemption is how the right client spends a code.
