@@ -106,9 +106,9 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	expires := now.Add(e.CodeLife)
 	h := storage.NewHandle(expires)
 	act := storage.Issue{
-		Code: storage.Code{
-			ID: h.ID, SecretHash: h.Hash(), Authorization: authorization(p.request, s),
-			RedirectURI: p.request.RedirectURI, Challenge: p.request.Challenge, Nonce: p.request.Nonce, Expires: expires,
+		Authorization: authorization(p.request, s),
+		Code: &storage.Code{
+			ID: h.ID, SecretHash: h.Hash(), RedirectURI: p.request.RedirectURI, Challenge: p.request.Challenge, Nonce: p.request.Nonce, Expires: expires,
 		},
 		Idle: e.SessionIdle, Now: now, Origin: trail.Of(r.Context()).Origin(),
 	}
@@ -118,7 +118,7 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	if agreed {
 		act.Consent = &storage.Consent{User: s.User.Sub, Client: t.client.ID, Scopes: p.request.Scopes, Resources: p.request.Resources, Since: now, Updated: now}
 	}
-	err := e.Store.IssueCode(r.Context(), act)
+	err := e.Store.Authorize(r.Context(), act)
 	switch {
 	case err == nil:
 	case p.open != nil && errors.Is(err, storage.ErrSpent), errors.Is(err, storage.ErrNotFound):

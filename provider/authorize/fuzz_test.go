@@ -19,7 +19,7 @@ type forgetful struct{ storage.Store }
 
 func (forgetful) BeginInteraction(context.Context, storage.Interaction, int) error { return nil }
 func (forgetful) KeepRequest(context.Context, storage.KeptRequest, int) error      { return nil }
-func (forgetful) IssueCode(context.Context, storage.Issue) error                   { return nil }
+func (forgetful) Authorize(context.Context, storage.Issue) error                   { return nil }
 
 // FuzzAuthorize sends any query, from a browser that is signed in or not, to a running provider: it never fails, and never sends
 // the browser anywhere but to pages of its own and, with iss, to registered redirect URIs.

@@ -10,6 +10,6 @@ import (
 type Store interface {
 	storage.Consents
 	Client(ctx context.Context, id string) (storage.Client, error)
-	IssueCode(ctx context.Context, i storage.Issue) error
+	Authorize(ctx context.Context, i storage.Issue) error
 	EndInteraction(ctx context.Context, h storage.Handle, client string, o storage.Change) error
 }

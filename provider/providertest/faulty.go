@@ -92,9 +92,9 @@ func (f *Faulty) KeepRequest(ctx context.Context, k storage.KeptRequest, limit i
 	return f.act(func() error { return f.Store.KeepRequest(ctx, k, limit) })
 }
 
-// IssueCode is the store's.
-func (f *Faulty) IssueCode(ctx context.Context, i storage.Issue) error {
-	return f.act(func() error { return f.Store.IssueCode(ctx, i) })
+// Authorize is the store's.
+func (f *Faulty) Authorize(ctx context.Context, i storage.Issue) error {
+	return f.act(func() error { return f.Store.Authorize(ctx, i) })
 }
 
 // SignIn is the store's.
