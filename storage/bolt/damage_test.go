@@ -260,6 +260,44 @@ func TestOtherFiles(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("a store of version 1 gets what it lacks", func(t *testing.T) {
+		t.Parallel()
+		path := sound(t)
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{PageSize: pageSize})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.Update(func(bolt *bbolt.Tx) error {
+			err := bolt.Bucket([]byte(metaBucket)).Put(metaVersion, []byte{0, 0, 0, 1})
+			for _, name := range bucketsSince2 {
+				err = errors.Join(err, bolt.DeleteBucket([]byte(name)))
+			}
+			return err
+		})
+		if db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			s := openTest(t, func(o *Options) { o.Path = path })
+			if _, err := s.User(t.Context(), "saved1"); err != nil {
+				t.Error(err)
+			}
+			s.SpendAssertion(t.Context(), "c", "j", epoch.Add(time.Minute), storage.Change{Now: epoch})
+			if err := s.SpendAssertion(t.Context(), "c", "j", epoch.Add(time.Minute), storage.Change{Now: epoch}); !errors.Is(err, storage.ErrSpent) {
+				t.Error(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	t.Run("a store of version 1 that lacks more is damaged", func(t *testing.T) {
+		t.Parallel()
+		err := opened(bboltFile(t, metaBucket, map[string][]byte{"format": format, "version": {0, 0, 0, 1}}))
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "bucket") {
+			t.Error(err)
+		}
+	})
 	t.Run("a bbolt file that was made and never used becomes a store", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(t.TempDir(), "signet.db")

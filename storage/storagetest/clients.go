@@ -15,7 +15,11 @@ func fullClient(id string) storage.Client {
 	return storage.Client{
 		ID: id, Name: "App", Type: "web", Origin: storage.OriginFile, SecretHash: storage.HashOf([]byte("secret")),
 		TokenEndpointAuthMethod: "client_secret_basic", SealedSecret: []byte{1, 2, 3}, ApplicationType: "web",
-		RedirectURIs: []string{redirectURI, "https://app.example/other"}, PostLogoutRedirectURIs: []string{"https://app.example/"},
+		TokenEndpointAuthSigningAlg: "ES256", JWKS: []byte(`{"keys": []}`), JWKSURI: "https://app.example/keys", SubjectType: "pairwise",
+		SectorIdentifierURI: "https://app.example/sector", InitiateLoginURI: "https://app.example/login",
+		RequestURIs: []string{"https://app.example/request#hash"}, DefaultACRValues: []string{"mfa"},
+		RegistrationTokens: []storage.Hash{storage.HashOf([]byte("r"))},
+		RedirectURIs:       []string{redirectURI, "https://app.example/other"}, PostLogoutRedirectURIs: []string{"https://app.example/"},
 		GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"}, Scopes: []string{"openid"}, IDTokenAlg: "RS256",
 		IDTokenClaims: storage.ClaimsByScope, RefreshRotation: storage.RotationKeep, PKCE: storage.PKCERequired, Trusted: true,
 		DefaultMaxAge: new(300), RequireAuthTime: true, ClientURI: "https://app.example", LogoURI: "https://app.example/l.png",
@@ -46,14 +50,16 @@ var clientCases = []testCase{
 		}
 	}},
 	{"a returned client is the caller's own", func(r *room) {
-		_, err := r.SaveClient(r.ctx(), fullClient("app"), change)
+		saved, err := r.SaveClient(r.ctx(), fullClient("app"), change)
 		r.ok(err)
 		for range 2 {
 			got, err := r.Client(r.ctx(), "app")
 			r.ok(err)
 			r.same(got.RedirectURIs, fullClient("app").RedirectURIs)
 			r.same(got.DefaultMaxAge, new(300))
+			r.same(got, saved)
 			got.RedirectURIs[0], *got.DefaultMaxAge = "https://evil.example/", 0
+			got.JWKS[0], got.RequestURIs[0], got.DefaultACRValues[0], got.RegistrationTokens[0] = 'x', "", "", storage.Hash{}
 		}
 	}},
 	{"times come back in UTC and to the millisecond", func(r *room) {

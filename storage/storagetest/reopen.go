@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"testing"
+	"time"
 
 	"signet/audit"
 	"signet/storage"
@@ -28,6 +29,8 @@ func Reopen(t *testing.T, open func(t *testing.T) (reopen func() storage.Store))
 		r.ok(err)
 		ring, err := r.SaveRing(r.ctx(), fullRing(), change)
 		r.ok(err)
+		initial, wantInitial := r.newInitial(3)
+		r.ok(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change))
 		entries := r.log()
 		r.ok(r.Close())
 
@@ -50,7 +53,11 @@ func Reopen(t *testing.T, open func(t *testing.T) (reopen func() storage.Store))
 		gotInteraction, err := r.Interaction(r.ctx(), interaction, now)
 		r.ok(err)
 		r.same(gotInteraction, wantInteraction)
+		gotInitial, err := r.InitialToken(r.ctx(), initial, now)
+		r.ok(err)
+		r.same(gotInitial, wantInitial)
 		r.same(r.log(), entries)
+		r.refused(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change), storage.ErrSpent)
 		gotKept, err := r.TakeRequest(r.ctx(), kept, now)
 		r.ok(err)
 		r.same(gotKept, wantKept)
