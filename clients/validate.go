@@ -30,6 +30,7 @@ func Validate(c storage.Client) error {
 	validateFlows(&f, c)
 	validateURIs(&f, c)
 	validateTokens(&f, c)
+	validateSubject(&f, c)
 	return f.Err()
 }
 

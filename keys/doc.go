@@ -27,7 +27,7 @@
 //
 // # The snapshot
 //
-// Requests never touch the store and parse no key. Sign, Verify, JWKS and MAC read one immutable snapshot behind an atomic
+// Requests never touch the store and parse no key. Sign, Verify, JWKS, MAC and SubjectMAC read one immutable snapshot behind an atomic
 // pointer, made anew when the ring or a state changed: signers with their headers encoded, public keys by kid, the JWKS as bytes
 // with an ETag.
 //

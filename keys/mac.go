@@ -36,3 +36,16 @@ func (k *Keys) MAC(key uint32, data []byte) (mac [sha256.Size]byte, err error) {
 	h.Sum(mac[:0])
 	return mac, nil
 }
+
+// SubjectMAC returns the HMAC-SHA-256 of data under the key of pairwise subs. This key is never rotated, whatever becomes of the
+// others: what was made with it must come out the same for as long as the store exists.
+func (k *Keys) SubjectMAC(data []byte) (mac [sha256.Size]byte, err error) {
+	secret := k.current.Load().subjects
+	if secret == nil {
+		return mac, fmt.Errorf("%w: the ring has none for subjects", ErrMACKey)
+	}
+	h := hmac.New(sha256.New, secret)
+	h.Write(data)
+	h.Sum(mac[:0])
+	return mac, nil
+}

@@ -29,6 +29,9 @@ func (k *Keys) fill(d *draft) error {
 			m.Sealed, m.Seal = opened[last].seal(macPurpose(m.ID), randomKey()), last
 		}
 	}
+	if s := &d.Subjects; s.Sealed == nil {
+		s.Sealed, s.Seal = opened[last].seal(subjectPurpose(s.ID), randomKey()), last
+	}
 	var all sync.WaitGroup
 	var made []int
 	errs := make([]error, len(d.Signing))

@@ -46,6 +46,10 @@ func (d *draft) upkeep() {
 	d.forget()
 	d.turnMACs()
 	d.forgetMACs()
+	if d.Subjects.ID == 0 {
+		d.Subjects = storage.MACKey{ID: 1, Created: d.now}
+		d.note("subject key made")
+	}
 }
 
 // turn gives an algorithm what it lacks of an active and a next key, and lets the next take over when that is due.

@@ -37,6 +37,7 @@ func (s sealer) open(purpose string, sealed []byte) ([]byte, error) {
 // What is sealed in the ring. Each purpose names the row, so that no sealed part can be moved to another one.
 func sealPurpose(id uint32) string              { return fmt.Sprintf("seal key %d", id) }
 func macPurpose(id uint32) string               { return fmt.Sprintf("mac key %d", id) }
+func subjectPurpose(id uint32) string           { return fmt.Sprintf("subject key %d", id) }
 func signingPurpose(alg, kid string) string     { return "signing key " + alg + " " + kid }
 func roomPurpose(id uint32, name string) string { return fmt.Sprintf("room %d %s", id, name) }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,7 @@ type snapshot struct {
 	etag      string
 	seals     map[uint32]sealer
 	macs      map[uint32][]byte
+	subjects  []byte // makes pairwise subs
 }
 
 // newSnapshot prepares the ring for use at the instant now. Keys that before has prepared already are taken from it.
@@ -77,6 +79,24 @@ func (s *snapshot) openMACs() error {
 		}
 		s.macs[m.ID] = key
 	}
+	return s.openSubjects()
+}
+
+// openSubjects opens the key of pairwise subs. A ring from before there was one has none until the next change.
+func (s *snapshot) openSubjects() error {
+	m := s.ring.Subjects
+	if m.ID == 0 {
+		return nil
+	}
+	seal, ok := s.seals[m.Seal]
+	if !ok {
+		return fmt.Errorf("keys: the subject key is sealed with key %d, which the ring lacks", m.Seal)
+	}
+	key, err := seal.open(subjectPurpose(m.ID), m.Sealed)
+	if err != nil {
+		return errors.New("keys: the subject key does not open: the store is damaged or was changed by hand")
+	}
+	s.subjects = key
 	return nil
 }
 

@@ -25,7 +25,7 @@ type Request struct {
 	Prompt       []string `json:"prompt,omitempty"`
 	MaxAge       *int     `json:"max_age,omitempty"` // seconds; the client's default_max_age where the request has none
 	LoginHint    string   `json:"login_hint,omitempty"`
-	HintedUser   string   `json:"hinted_user,omitempty"` // sub of the id_token_hint
+	HintedUser   string   `json:"hinted_user,omitempty"` // sub of the id_token_hint, as authorize resolved it
 	ACRValues    []string `json:"acr_values,omitempty"`
 	UILocales    []string `json:"ui_locales,omitempty"`
 	Resources    []string `json:"resources,omitempty"`

@@ -9,6 +9,8 @@ type Ring struct {
 	Seals    []SealKey    `json:"seals"`    // the last one seals, the others still open
 	Signing  []SigningKey `json:"signing"`
 	MACs     []MACKey     `json:"macs"` // the last one is used for new families
+	// Subjects makes pairwise subs. It is made once and stays: with another key every user of a pairwise client would be a stranger.
+	Subjects MACKey `json:"subjects,omitzero"`
 }
 
 // SealKey is an AES-256 key, wrapped by the master key, which is not in the store.
@@ -32,7 +34,7 @@ type SigningKey struct {
 	Revoked time.Time `json:"revoked,omitzero"` // by the operator; neither published nor accepted from then on
 }
 
-// MACKey makes the refresh tokens of the families begun while it was the last.
+// MACKey makes the refresh tokens of the families begun while it was the last, or pairwise subs.
 type MACKey struct {
 	ID      uint32    `json:"id"`
 	Sealed  []byte    `json:"sealed"`

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"signet/clients"
 	"signet/provider/interaction"
@@ -27,6 +28,7 @@ func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p p
 	if err != nil {
 		return err
 	}
+	p.request = facts.Request
 	step, s, err := facts.Next()
 	if p.agreed != "" && err == nil && step == interaction.Consent && p.agreed == interaction.Account(s.Session.ID) {
 		facts.Agreed = true
@@ -60,6 +62,9 @@ func (e *Endpoint) facts(r *http.Request, t target, p pending) (interaction.Fact
 	if err != nil {
 		return interaction.Facts{}, err
 	}
+	if p.request.HintedUser, err = e.hinted(p, t.client, sessions); err != nil {
+		return interaction.Facts{}, err
+	}
 	f := interaction.Facts{Request: p.request, Client: t.client, Sessions: sessions, Now: e.Now()}
 	if p.open != nil {
 		f.SignedIn = p.open.Session
@@ -74,9 +79,39 @@ func (e *Endpoint) facts(r *http.Request, t target, p pending) (interaction.Fact
 	return f, nil
 }
 
-// ask sends the browser to a page.
+// unknownSubject marks, in a stored request of a pairwise client, a subject that fits no account yet. Without the mark another
+// client's sub for the same person would pass for one of its own, and two clients could find out that they share a user.
+const unknownSubject = "pairwise:"
+
+// hinted finds the account behind the subject of a hint among those that are signed in here. A pairwise subject names nobody by
+// itself: it waits until the one that it was made for signs in.
+func (e *Endpoint) hinted(p pending, c storage.Client, sessions []storage.SessionUser) (string, error) {
+	hint := p.request.HintedUser
+	if hint == "" || c.SubjectType != clients.SubjectPairwise {
+		return hint, nil
+	}
+	subject := hint
+	if p.open != nil {
+		waiting := false
+		if subject, waiting = strings.CutPrefix(hint, unknownSubject); !waiting {
+			return hint, nil
+		}
+	}
+	for _, s := range sessions {
+		made, err := e.Issuer.Subject(c, s.User)
+		if err != nil {
+			return "", err
+		}
+		if made == subject {
+			return s.User.Sub, nil
+		}
+	}
+	return unknownSubject + subject, nil
+}
+
+// ask sends the browser to a page. Where it became known only now whom the request means, a new interaction says so to the page.
 func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, p pending, path string) error {
-	if p.open == nil {
+	if p.open == nil || p.open.Session.IsZero() && p.open.Request.HintedUser != p.request.HintedUser {
 		open, err := e.Interactions.Begin(w, r, p.request)
 		if err != nil {
 			return err

@@ -68,7 +68,7 @@ func describe(issuer string, algs []string) Metadata {
 		ResponseModesSupported: []string{"query", "fragment", "form_post"},
 		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},
 
-		SubjectTypesSupported:            []string{"public"},
+		SubjectTypesSupported:            []string{"public", "pairwise"},
 		IDTokenSigningAlgValuesSupported: rs256First(algs),
 
 		TokenEndpointAuthMethodsSupported: []string{"client_secret_basic", "client_secret_post", "none"},

@@ -36,6 +36,8 @@ type Keys interface {
 	MAC(key uint32, data []byte) ([32]byte, error)
 	// MACKey is the key for new families.
 	MACKey() uint32
+	// SubjectMAC is HMAC-SHA-256 with the key of pairwise subs, which never changes.
+	SubjectMAC(data []byte) ([32]byte, error)
 }
 
 // Options is what tokens are made with.
@@ -133,8 +135,12 @@ type AccessClaims struct {
 
 func (i *Issuer) accessToken(g Granted, res storage.Resource) (string, error) {
 	now, a := i.Now(), g.Family.Authorization
+	sub, err := i.Subject(g.Client, g.User)
+	if err != nil {
+		return "", err
+	}
 	c := AccessClaims{
-		Issuer: i.Issuer, Subject: Subject(g.Client, g.User), Audience: i.audience(res), Client: g.Client.ID,
+		Issuer: i.Issuer, Subject: sub, Audience: i.audience(res), Client: g.Client.ID,
 		Scope: strings.Join(g.Scopes, " "), IssuedAt: now.Unix(), Expires: now.Add(res.Lifetime).Unix(), ID: newJTI(g.Family),
 		AuthTime: a.AuthTime.Unix(), ACR: a.ACR, AMR: a.AMR,
 	}
@@ -183,8 +189,12 @@ func (i *Issuer) idToken(g Granted, accessToken string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("at_hash: %w", err)
 	}
+	sub, err := i.Subject(g.Client, g.User)
+	if err != nil {
+		return "", err
+	}
 	c := idClaims{
-		Issuer: i.Issuer, Subject: Subject(g.Client, g.User), Audience: g.Client.ID, Expires: now.Add(i.IDToken).Unix(), IssuedAt: now.Unix(),
+		Issuer: i.Issuer, Subject: sub, Audience: g.Client.ID, Expires: now.Add(i.IDToken).Unix(), IssuedAt: now.Unix(),
 		AuthTime: a.AuthTime.Unix(), Nonce: g.Nonce, ACR: a.ACR, AMR: a.AMR, AuthorizedParty: g.Client.ID,
 		SessionID: session.SID(a.Session, g.Client.ID), AccessTokenHash: hash,
 	}
@@ -193,9 +203,6 @@ func (i *Issuer) idToken(g Granted, accessToken string) (string, error) {
 	}
 	return i.sign(g.Client.IDTokenAlg, "JWT", c)
 }
-
-// Subject is the user's sub towards a client: OpenID Connect Core 8. All clients see the same one.
-func Subject(_ storage.Client, u storage.User) string { return u.Sub }
 
 func (i *Issuer) sign(alg, typ string, claims any) (string, error) {
 	payload, err := json.Marshal(claims)

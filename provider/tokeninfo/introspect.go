@@ -85,8 +85,12 @@ func (e *Endpoint) introspectRefresh(ctx context.Context, c storage.Client, t is
 	if f.Authorization.Client != c.ID || t.Generation != f.Generation || !f.Authorization.Offline || state.Live(e.Now()) != nil {
 		return introspection{}, nil
 	}
+	sub, err := e.Issuer.Subject(c, state.User)
+	if err != nil {
+		return introspection{}, err
+	}
 	return introspection{
 		Active: true, Scope: strings.Join(f.Authorization.Scopes, " "), Client: c.ID, Expires: f.IdleExpires.Unix(), IssuedAt: f.Moved.Unix(),
-		Subject: issue.Subject(c, state.User), Issuer: e.Issuer.Issuer,
+		Subject: sub, Issuer: e.Issuer.Issuer,
 	}, nil
 }
