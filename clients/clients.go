@@ -43,10 +43,9 @@ const (
 const (
 	GrantCode    = "authorization_code"
 	GrantRefresh = "refresh_token"
+	// GrantImplicit stands for whatever token or ID token the authorization endpoint hands out itself: OpenID Connect Registration 2.
+	GrantImplicit = "implicit"
 )
-
-// ResponseCode is the response type of the code flow.
-const ResponseCode = "code"
 
 // Scopes are those that mean something here, in the order in which they are published: OpenID Connect Core 5.4 and 11. A new client
 // may ask for all of them.

@@ -125,22 +125,48 @@ func TestValidate(t *testing.T) {
 		"a grant type twice":                                   {Web, func(c *storage.Client) { c.GrantTypes = []string{GrantCode, GrantCode} }, "grant_types"},
 		"RFC 9700 2.4: password":                               {Web, func(c *storage.Client) { c.GrantTypes = []string{GrantCode, "password"} }, "grant_types"},
 		"Registration 2: no response type":                     {Web, func(c *storage.Client) { c.ResponseTypes = nil }, "response_types"},
-		"a response type that is not there":                    {Web, func(c *storage.Client) { c.ResponseTypes = []string{"code", "id_token"} }, "response_types"},
-		"RFC 6749 3.3: scopes":                                 {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "a b", `"`, "openid"} }, "scopes scopes scopes"},
-		"a scope that means nothing here":                      {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "emial", "phone"} }, "scopes scopes"},
-		"no scope":                                             {Web, func(c *storage.Client) { c.Scopes = nil }, ""},
-		"algorithm EdDSA":                                      {Web, func(c *storage.Client) { c.IDTokenAlg = "EdDSA" }, ""},
-		"algorithm none":                                       {Web, func(c *storage.Client) { c.IDTokenAlg = "none" }, "id_token_signed_response_alg"},
-		"algorithm HS256":                                      {Web, func(c *storage.Client) { c.IDTokenAlg = "HS256" }, "id_token_signed_response_alg"},
-		"algorithm in other case":                              {Web, func(c *storage.Client) { c.IDTokenAlg = "rs256" }, "id_token_signed_response_alg"},
-		"algorithm Ed25519":                                    {Web, func(c *storage.Client) { c.IDTokenAlg = "Ed25519" }, "id_token_signed_response_alg"},
-		"id_token_claims":                                      {Web, func(c *storage.Client) { c.IDTokenClaims = "all" }, "id_token_claims"},
-		"default_max_age below zero":                           {Web, func(c *storage.Client) { c.DefaultMaxAge = &negative }, "default_max_age"},
-		"no redirect URI":                                      {Web, func(c *storage.Client) { c.RedirectURIs = nil }, "redirect_uris"},
-		"a redirect URI twice":                                 {Web, func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, c.RedirectURIs[0]) }, "redirect_uris"},
-		"too many redirect URIs":                               {Web, func(c *storage.Client) { c.RedirectURIs = make([]string, 51) }, "redirect_uris"},
-		"each bad redirect URI is a fault":                     {Web, func(c *storage.Client) { c.RedirectURIs = []string{"http://a.example/", "/", "https://b.example/#"} }, "redirect_uris redirect_uris redirect_uris"},
-		"where the logout ends":                                {Web, func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"javascript:alert(1)"} }, "post_logout_redirect_uris"},
+		"Registration 2: id_token without the grant implicit":  {Web, func(c *storage.Client) { c.ResponseTypes = []string{"code", "id_token"} }, "response_types"},
+		"Registration 2: code id_token needs both grants":      {Web, func(c *storage.Client) { c.ResponseTypes = []string{"code id_token"} }, "response_types"},
+		"Registration 2: code token without the code grant": {Web, func(c *storage.Client) {
+			c.ResponseTypes, c.GrantTypes = []string{"code token"}, []string{GrantImplicit}
+		}, "response_types"},
+		"Registration 2: every response type": {Web, func(c *storage.Client) {
+			c.ResponseTypes, c.GrantTypes = ResponseTypes, []string{GrantCode, GrantImplicit}
+		}, ""},
+		"Registration 2: implicit alone": {SPA, func(c *storage.Client) { c.ResponseTypes, c.GrantTypes = ResponseTypes[1:3], []string{GrantImplicit} }, ""},
+		"refresh tokens need the code": {SPA, func(c *storage.Client) {
+			c.ResponseTypes, c.GrantTypes = ResponseTypes[1:3], []string{GrantImplicit, GrantRefresh}
+		}, "grant_types"},
+		"RFC 9700 2.1.2: response type token": {Web, func(c *storage.Client) {
+			c.ResponseTypes, c.GrantTypes = []string{"token"}, append(c.GrantTypes, GrantImplicit)
+		}, "response_types"},
+		"Registration 2: implicit over http": {Web, func(c *storage.Client) {
+			c.RedirectURIs, c.GrantTypes = []string{"http://127.0.0.1/cb"}, append(c.GrantTypes, GrantImplicit)
+		}, "redirect_uris"},
+		"Registration 2: implicit on localhost": {SPA, func(c *storage.Client) {
+			c.RedirectURIs, c.GrantTypes = []string{"https://localhost:8443/cb"}, append(c.GrantTypes, GrantImplicit)
+		}, "redirect_uris"},
+		"Registration 2: a native client on localhost": {Native, func(c *storage.Client) {
+			c.RedirectURIs, c.GrantTypes = []string{"http://localhost/cb"}, append(c.GrantTypes, GrantImplicit)
+		}, ""},
+		"implicit without a redirect URI": {SPA, func(c *storage.Client) {
+			c.RedirectURIs, c.GrantTypes, c.ResponseTypes = nil, []string{GrantImplicit}, ResponseTypes[1:2]
+		}, "redirect_uris"},
+		"RFC 6749 3.3: scopes":             {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "a b", `"`, "openid"} }, "scopes scopes scopes"},
+		"a scope that means nothing here":  {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "emial", "phone"} }, "scopes scopes"},
+		"no scope":                         {Web, func(c *storage.Client) { c.Scopes = nil }, ""},
+		"algorithm EdDSA":                  {Web, func(c *storage.Client) { c.IDTokenAlg = "EdDSA" }, ""},
+		"algorithm none":                   {Web, func(c *storage.Client) { c.IDTokenAlg = "none" }, "id_token_signed_response_alg"},
+		"algorithm HS256":                  {Web, func(c *storage.Client) { c.IDTokenAlg = "HS256" }, "id_token_signed_response_alg"},
+		"algorithm in other case":          {Web, func(c *storage.Client) { c.IDTokenAlg = "rs256" }, "id_token_signed_response_alg"},
+		"algorithm Ed25519":                {Web, func(c *storage.Client) { c.IDTokenAlg = "Ed25519" }, "id_token_signed_response_alg"},
+		"id_token_claims":                  {Web, func(c *storage.Client) { c.IDTokenClaims = "all" }, "id_token_claims"},
+		"default_max_age below zero":       {Web, func(c *storage.Client) { c.DefaultMaxAge = &negative }, "default_max_age"},
+		"no redirect URI":                  {Web, func(c *storage.Client) { c.RedirectURIs = nil }, "redirect_uris"},
+		"a redirect URI twice":             {Web, func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, c.RedirectURIs[0]) }, "redirect_uris"},
+		"too many redirect URIs":           {Web, func(c *storage.Client) { c.RedirectURIs = make([]string, 51) }, "redirect_uris"},
+		"each bad redirect URI is a fault": {Web, func(c *storage.Client) { c.RedirectURIs = []string{"http://a.example/", "/", "https://b.example/#"} }, "redirect_uris redirect_uris redirect_uris"},
+		"where the logout ends":            {Web, func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"javascript:alert(1)"} }, "post_logout_redirect_uris"},
 		"links that are shown": {Web, func(c *storage.Client) {
 			c.ClientURI, c.LogoURI, c.PolicyURI, c.TosURI = "javascript:alert(1)", "data:image/png,x", "http://a.example/", "mailto:a@b"
 		}, "client_uri logo_uri policy_uri tos_uri"},
@@ -221,11 +247,11 @@ func TestFields(t *testing.T) {
 	t.Parallel()
 	values := map[string][]string{
 		"redirect_uris": {"https://a.example/1", "https://a.example/2"}, "post_logout_redirect_uris": {"https://a.example/out"},
-		"token_endpoint_auth_method": {"client_secret_post"}, "grant_types": {"authorization_code"}, "response_types": {"code id_token"},
+		"token_endpoint_auth_method": {"client_secret_post"}, "grant_types": {"authorization_code"}, "response_types": {"id_token code"},
 		"scopes": {"openid email"}, "id_token_signed_response_alg": {"ES256"}, "id_token_claims": {"requested"}, "refresh_rotation": {"keep"},
 		"pkce": {"optional"}, "trusted": {"true"}, "default_max_age": {"3600"}, "require_auth_time": {"true"},
 	}
-	read := map[string]string{"scopes": "openid|email"}
+	read := map[string]string{"scopes": "openid|email", "response_types": "code id_token"}
 	for _, f := range Fields {
 		before := valid(t, Web)
 		c := before

@@ -3,6 +3,7 @@ package clients
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"signet/fields"
 	"signet/storage"
@@ -15,8 +16,8 @@ var Fields = fields.Table[storage.Client]{
 	fields.List("redirect_uris", "where answers may be sent, compared byte for byte", func(c *storage.Client) *[]string { return &c.RedirectURIs }),
 	fields.List("post_logout_redirect_uris", "where the browser may go after a logout", func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs }),
 	fields.String("token_endpoint_auth_method", "client_secret_basic, client_secret_post or none", func(c *storage.Client) *string { return &c.TokenEndpointAuthMethod }),
-	fields.Words("grant_types", "authorization_code, refresh_token", func(c *storage.Client) *[]string { return &c.GrantTypes }),
-	fields.List("response_types", "code", func(c *storage.Client) *[]string { return &c.ResponseTypes }),
+	fields.Words("grant_types", "authorization_code, refresh_token, implicit", func(c *storage.Client) *[]string { return &c.GrantTypes }),
+	responseTypes,
 	fields.Words("scopes", "what the client may ask for", func(c *storage.Client) *[]string { return &c.Scopes }),
 	fields.String("id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA", func(c *storage.Client) *string { return &c.IDTokenAlg }),
 	fields.String("id_token_claims", "scope: ID tokens hold the claims of the scopes; requested: only what the claims parameter asks for", func(c *storage.Client) *string { return &c.IDTokenClaims }),
@@ -37,6 +38,22 @@ var Fields = fields.Table[storage.Client]{
 
 // Set sets the named field of c; see [Fields].
 func Set(c *storage.Client, field string, values []string) error { return Fields.Set(c, field, values) }
+
+// responseTypes takes the words of a response type in any order, and keeps the one that is published.
+var responseTypes = func() fields.Field[storage.Client] {
+	f := fields.List("response_types", strings.Join(ResponseTypes, ", "), func(c *storage.Client) *[]string { return &c.ResponseTypes })
+	set := f.Set
+	f.Set = func(c *storage.Client, values []string) error {
+		err := set(c, values)
+		for i, v := range c.ResponseTypes {
+			if known, ok := ResponseType(v); ok {
+				c.ResponseTypes[i] = known
+			}
+		}
+		return err
+	}
+	return f
+}()
 
 var defaultMaxAge = fields.Field[storage.Client]{
 	Name: "default_max_age",

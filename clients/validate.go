@@ -19,9 +19,6 @@ const (
 // [Signable].
 var idTokenAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// responseTypes are the response types that there are, each with the grant types that it needs: OpenID Connect Registration 2.
-var responseTypes = map[string][]string{ResponseCode: {GrantCode}}
-
 // Validate returns all faults of c, joined, each a [*FieldError]; nil if there is none.
 func Validate(c storage.Client) error {
 	var f fields.Faults
@@ -100,9 +97,9 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 	}
 	f.Check("grant_types", repeated(c.GrantTypes))
 	for _, g := range c.GrantTypes {
-		f.OneOf("grant_types", g, GrantCode, GrantRefresh)
+		f.OneOf("grant_types", g, GrantCode, GrantRefresh, GrantImplicit)
 	}
-	if !Allows(c, GrantCode) {
+	if !Allows(c, GrantCode) && (Allows(c, GrantRefresh) || !Allows(c, GrantImplicit)) {
 		f.Add("grant_types", "lack %s, which the others live by", GrantCode)
 	}
 	f.Check("response_types", repeated(c.ResponseTypes))
@@ -110,11 +107,8 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 		f.Add("response_types", "are missing; %s needs %s", GrantCode, ResponseCode)
 	}
 	for _, r := range c.ResponseTypes {
-		grants, known := responseTypes[r]
-		if !known {
-			f.OneOf("response_types", r, ResponseCode)
-		}
-		for _, g := range grants {
+		f.OneOf("response_types", r, ResponseTypes...)
+		for _, g := range ResponseGrants(r) {
 			if !Allows(c, g) {
 				f.Add("response_types", "has %s, which needs the grant type %s", r, g)
 			}
@@ -130,10 +124,15 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 }
 
 func validateURIs(f *fields.Faults, c storage.Client) {
-	if Allows(c, GrantCode) && len(c.RedirectURIs) == 0 {
+	if (Allows(c, GrantCode) || Allows(c, GrantImplicit)) && len(c.RedirectURIs) == 0 {
 		f.Add("redirect_uris", "are missing; name at least one")
 	}
 	validateRedirects(f, c.Type, "redirect_uris", c.RedirectURIs)
+	if Allows(c, GrantImplicit) && c.ApplicationType == "web" {
+		for _, uri := range c.RedirectURIs {
+			f.Check("redirect_uris", implicitProblem(uri))
+		}
+	}
 	validateRedirects(f, c.Type, "post_logout_redirect_uris", c.PostLogoutRedirectURIs)
 	for _, l := range []struct{ field, uri string }{
 		{"client_uri", c.ClientURI}, {"logo_uri", c.LogoURI}, {"policy_uri", c.PolicyURI}, {"tos_uri", c.TosURI},

@@ -3,12 +3,12 @@ package authorize
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"signet/clients"
 	"signet/provider/interaction"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/trail"
 	"signet/storage"
@@ -135,17 +135,13 @@ func (e *Endpoint) giveUp(w http.ResponseWriter, r *http.Request, t target, p pe
 	return nil
 }
 
-// issue stores the code and all that led to it in one commit, and answers with it.
+// issue stores what the response carries and all that led to it in one commit, and answers with it.
 func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pending, s storage.SessionUser, agreed bool) error {
 	now := e.Now()
-	expires := now.Add(e.CodeLife)
-	h := storage.NewHandle(expires)
-	act := storage.Issue{
-		Authorization: authorization(p.request, s),
-		Code: &storage.Code{
-			ID: h.ID, SecretHash: h.Hash(), RedirectURI: p.request.RedirectURI, Challenge: p.request.Challenge, Nonce: p.request.Nonce, Expires: expires,
-		},
-		Idle: e.SessionIdle, Now: now, Origin: trail.Of(r.Context()).Origin(),
+	act := storage.Issue{Authorization: authorization(p.request, s), Idle: e.SessionIdle, Now: now, Origin: trail.Of(r.Context()).Origin()}
+	front, err := e.prepare(r, t, p.request, s, &act)
+	if err != nil {
+		return err
 	}
 	if p.open != nil {
 		act.Interaction = p.open.Handle
@@ -153,7 +149,7 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	if agreed {
 		act.Consent = &storage.Consent{User: s.User.Sub, Client: t.client.ID, Scopes: p.request.Scopes, Resources: p.request.Resources, Since: now, Updated: now}
 	}
-	err := e.Store.Authorize(r.Context(), act)
+	err = e.Store.Authorize(r.Context(), act)
 	switch {
 	case err == nil:
 	case p.open != nil && errors.Is(err, storage.ErrSpent), errors.Is(err, storage.ErrNotFound):
@@ -166,8 +162,46 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	if p.open != nil {
 		e.Interactions.Close(w, *p.open)
 	}
-	e.answer(w, t, url.Values{"code": {h.String()}})
+	tokens, err := e.Issuer.InFront(front)
+	if err != nil {
+		return err
+	}
+	e.answer(w, t, success(front.Code, tokens))
 	return nil
+}
+
+// prepare adds to the act what the response type asks for, and returns what the tokens of the response are made of. Nothing is stored
+// yet: what cannot be signed must not spend anything.
+func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s storage.SessionUser, act *storage.Issue) (issue.Front, error) {
+	front := issue.Front{
+		Granted:     issue.Granted{Client: t.client, User: s.User, Scopes: req.Scopes, Nonce: req.Nonce, Family: storage.Family{Authorization: act.Authorization}},
+		AccessToken: clients.Carries(req.ResponseType, clients.ResponseToken),
+		IDToken:     clients.Carries(req.ResponseType, clients.ResponseIDToken),
+	}
+	if clients.Carries(req.ResponseType, clients.ResponseCode) {
+		expires := act.Now.Add(e.CodeLife)
+		h := storage.NewHandle(expires)
+		act.Code = &storage.Code{
+			ID: h.ID, SecretHash: h.Hash(), RedirectURI: req.RedirectURI, Challenge: req.Challenge, Nonce: req.Nonce, Expires: expires,
+		}
+		front.Code = h.String()
+	}
+	if !front.AccessToken && !front.IDToken {
+		return front, nil
+	}
+	var err error
+	if front.Resource, err = e.Issuer.Prepare(r.Context(), t.client); err != nil {
+		return front, err
+	}
+	if front.AccessToken { // its family ends with it: there is no refresh token
+		expires := act.Now.Add(front.Resource.Lifetime)
+		front.Family = storage.Family{
+			ID: storage.NewID(act.Now), Authorization: act.Authorization.InFront(), Moved: act.Now, Created: act.Now, IdleExpires: expires, Expires: expires,
+		}
+		front.Scopes = front.Family.Authorization.Scopes
+		act.Front = &front.Family
+	}
+	return front, nil
 }
 
 // authorization is what the user allowed.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"signet/clients"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -29,6 +30,7 @@ func FuzzAuthorize(f *testing.F) {
 	registered := []string{redirectURI, "https://app.example/q?x=1", "http://127.0.0.1/cb", "com.example.app:/cb"}
 	web, _ := s.Client("web", "web", func(c *storage.Client) {
 		c.ID, c.RedirectURIs, c.Trusted, c.PKCE = "web", registered[:2], true, storage.PKCEOptional
+		c.ResponseTypes, c.GrantTypes = clients.ResponseTypes, append(c.GrantTypes, clients.GrantImplicit)
 	})
 	native, _ := s.Client("native", "native", func(c *storage.Client) { c.ID, c.RedirectURIs, c.Trusted = "native", registered[2:], true })
 	cookie := signInWithoutStore(f, s)
@@ -36,7 +38,8 @@ func FuzzAuthorize(f *testing.F) {
 	for _, c := range []storage.Client{web, native} {
 		for _, uri := range c.RedirectURIs {
 			for _, change := range [][]string{
-				{}, {"prompt", "none"}, {"response_mode", "fragment"}, {"response_mode", "form_post"}, {"response_type", "token"}, {"max_age", "0"},
+				{}, {"prompt", "none"}, {"response_mode", "fragment"}, {"response_mode", "form_post"}, {"response_type", "token"},
+				{"response_type", "token id_token code"}, {"response_type", "id_token"}, {"response_type", "code token", "response_mode", "query"}, {"max_age", "0"},
 				{"id_token_hint", "e30.e30.e30"}, {"request", "e30.e30."}, {"state", ""}, {"scope", ""}, {"code_challenge_method", "plain"},
 				{"redirect_uri", uri + "#"}, {"redirect_uri", uri + "/../x"}, {"redirect_uri", strings.ToUpper(uri)}, {"client_id", "nobody"},
 			} {
@@ -88,8 +91,12 @@ func FuzzAuthorize(f *testing.F) {
 		case strings.HasPrefix(location, "/signin?interaction="), strings.HasPrefix(location, "/consent?interaction="), strings.HasPrefix(location, "/authorize/posted?request="):
 		case location != "":
 			uri, answer := split(location)
-			if !known(uri, registered) || answer.Get("iss") != s.Issuer || answer.Has("code") == answer.Has("error") {
+			success := answer.Has("code") || answer.Has("id_token")
+			if !known(uri, registered) || answer.Get("iss") != s.Issuer || success == answer.Has("error") {
 				t.Fatalf("location %q", location)
+			}
+			if u, err := url.Parse(location); err != nil || u.Query().Has("id_token") || u.Query().Has("access_token") {
+				t.Fatalf("a token in the query: %q", location)
 			}
 		case form.Action != "":
 			if !known(form.Action, registered) || form.Values.Get("iss") != s.Issuer {

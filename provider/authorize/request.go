@@ -39,11 +39,19 @@ func (e *Endpoint) target(ctx context.Context, p oauth.Params) (target, error) {
 	case !clients.RedirectURI(client, uri):
 		return target{}, notRegistered(client)
 	}
-	t := target{client: client, redirectURI: uri, mode: "query", state: p.Single("state"), silent: p.Single("prompt") == "none"}
-	if mode := p.Single("response_mode"); responseModes[mode] && (mode != "form_post" || postable(uri)) {
+	t := target{client: client, redirectURI: uri, mode: defaultMode(p.Get("response_type")), state: p.Single("state"), silent: p.Single("prompt") == "none"}
+	if mode := p.Single("response_mode"); responseModes[mode] && (mode != "form_post" || postable(uri)) && (mode != "query" || t.mode == "query") {
 		t.mode = mode
 	}
 	return t, nil
+}
+
+// defaultMode: OAuth 2.0 Multiple Response Types 5. What may carry a token never goes through the query, and neither do its errors.
+func defaultMode(responseType string) string {
+	if clients.Carries(responseType, clients.ResponseToken, clients.ResponseIDToken) {
+		return "fragment"
+	}
+	return "query"
 }
 
 // postable reports whether a form can be posted to the redirect URI: apps with a scheme of their own are opened, and get no body.

@@ -4,9 +4,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"signet/provider/interaction"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/web"
 )
@@ -26,6 +28,24 @@ func (e *Endpoint) answer(w http.ResponseWriter, t target, params url.Values) {
 	default:
 		oauth.SeeOther(w, t.redirectURI+oauth.Joint(t.redirectURI)+params.Encode())
 	}
+}
+
+// success is an authorization response: RFC 6749 sections 4.1.2 and 4.2.2, OpenID Connect Core 3.2.2.5 and 3.3.2.5.
+func success(code string, t issue.Tokens) url.Values {
+	params := url.Values{}
+	if code != "" {
+		params.Set("code", code)
+	}
+	if t.AccessToken != "" {
+		params.Set("access_token", t.AccessToken)
+		params.Set("token_type", t.TokenType)
+		params.Set("expires_in", strconv.FormatInt(t.ExpiresIn, 10))
+		params.Set("scope", t.Scope)
+	}
+	if t.IDToken != "" {
+		params.Set("id_token", t.IDToken)
+	}
+	return params
 }
 
 // refuse answers the client with an error: RFC 6749 section 4.1.2.1.

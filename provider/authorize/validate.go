@@ -29,7 +29,7 @@ func (e *Endpoint) validate(p oauth.Params, t target) (storage.Request, error) {
 		return req, err
 	}
 	for _, check := range []func(oauth.Params, storage.Client, *storage.Request) error{
-		unsupported, responseType, sizes, scopes, pkce, prompt, maxAge, e.hint, e.resource,
+		unsupported, responseType, sizes, scopes, idToken, pkce, prompt, maxAge, e.hint, e.resource,
 	} {
 		if err := check(p, t.client, &req); err != nil {
 			return req, err
@@ -53,18 +53,27 @@ func unsupported(p oauth.Params, _ storage.Client, _ *storage.Request) error {
 
 // responseType: RFC 6749 section 3.1.1 and 4.1.2.1; response_mode: OAuth 2.0 Multiple Response Types 2.1.
 func responseType(p oauth.Params, c storage.Client, req *storage.Request) error {
-	req.ResponseType = p.Get("response_type")
+	sent := p.Get("response_type")
+	known, ok := clients.ResponseType(sent)
+	req.ResponseType = known
 	switch mode := p.Get("response_mode"); {
 	case mode != "" && !responseModes[mode]:
 		return oauth.Errorf(oauth.InvalidRequest, "response_mode must be query, fragment or form_post")
 	case mode == "form_post" && !postable(req.RedirectURI): // Form Post Response Mode 2: "transmitted via the HTTP POST method"
 		return oauth.Errorf(oauth.InvalidRequest, "response_mode form_post needs a redirect_uri of https or http")
-	case req.ResponseType == "":
+	case mode == "query" && defaultMode(sent) != "query": // OAuth 2.0 Multiple Response Types 5
+		return oauth.Errorf(oauth.InvalidRequest, "response_mode query is for response_type code alone")
+	case sent == "":
 		return oauth.Errorf(oauth.InvalidRequest, "response_type is missing")
-	case req.ResponseType != "code":
-		return oauth.Errorf(oauth.UnsupportedResponseType, "response_type must be code")
-	case !slices.Contains(c.ResponseTypes, req.ResponseType), !clients.Allows(c, "authorization_code"):
-		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for response_type code")
+	case !ok:
+		return oauth.Errorf(oauth.UnsupportedResponseType, "response_type must be %s", strings.Join(clients.ResponseTypes, ", "))
+	case !slices.Contains(c.ResponseTypes, known):
+		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for response_type %s", known)
+	}
+	for _, grant := range clients.ResponseGrants(known) { // Registration 2: the metadata decides, whoever wrote it
+		if !clients.Allows(c, grant) {
+			return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for the grant type %s, which response_type %s needs", grant, known)
+		}
 	}
 	return nil
 }
@@ -90,6 +99,7 @@ func scopes(p oauth.Params, c storage.Client, req *storage.Request) error {
 	for _, s := range p.Words("scope") {
 		switch {
 		case !slices.Contains(issue.Scopes, s):
+		case s == "offline_access" && !clients.Carries(req.ResponseType, clients.ResponseCode): // Core 11: "MUST ignore"
 		case !slices.Contains(c.Scopes, s):
 			return oauth.Errorf(oauth.InvalidScope, "this client may not ask for the scope %s", s)
 		case s == "offline_access" && !clients.Allows(c, "refresh_token"): // Core 11
@@ -104,13 +114,30 @@ func scopes(p oauth.Params, c storage.Client, req *storage.Request) error {
 	return nil
 }
 
+// idToken: an ID token that leaves the authorization endpoint says for which request it was made (OpenID Connect Core 3.2.2.1, 3.3.2.11),
+// and is for requests of OpenID Connect alone.
+func idToken(_ oauth.Params, _ storage.Client, req *storage.Request) error {
+	switch {
+	case !clients.Carries(req.ResponseType, clients.ResponseIDToken):
+		return nil
+	case req.Nonce == "":
+		return oauth.Errorf(oauth.InvalidRequest, "nonce is missing: response_type %s needs one", req.ResponseType)
+	case !slices.Contains(req.Scopes, "openid"):
+		return oauth.Errorf(oauth.InvalidScope, "response_type %s needs the scope openid", req.ResponseType)
+	}
+	return nil
+}
+
 // challengeForm is what S256 makes: 256 bits in base64url.
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
-// pkce: RFC 7636 section 4.3 and 4.4.1, RFC 9700 section 2.1.1.
+// pkce: RFC 7636 section 4.3 and 4.4.1, RFC 9700 section 2.1.1. Without a code there is nothing to protect by it.
 func pkce(p oauth.Params, c storage.Client, req *storage.Request) error {
 	method := p.Get("code_challenge_method")
 	switch {
+	case !clients.Carries(req.ResponseType, clients.ResponseCode):
+		req.Challenge = ""
+		return nil
 	case req.Challenge == "" && method != "":
 		return oauth.Errorf(oauth.InvalidRequest, "code_challenge_method was sent without code_challenge")
 	case req.Challenge == "" && c.PKCE != storage.PKCEOptional:

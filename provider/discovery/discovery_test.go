@@ -83,7 +83,7 @@ func TestMetadataHoldsWhatClientsNeed(t *testing.T) {
 		want           any
 	}{
 		{"Discovery 3: RS256 MUST be included, and comes first", "id_token_signing_alg_values_supported", []any{"RS256", "PS256", "ES256", "EdDSA"}},
-		{"Discovery 3: response_types_supported REQUIRED", "response_types_supported", []any{"code"}},
+		{"Discovery 3: response_types_supported REQUIRED", "response_types_supported", []any{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}},
 		{"Discovery 3: subject_types_supported REQUIRED", "subject_types_supported", []any{"public", "pairwise"}},
 		{"Discovery 3: request_uri_parameter_supported defaults to true", "request_uri_parameter_supported", false},
 		{"RFC 8414 2: code_challenge_methods_supported", "code_challenge_methods_supported", []any{"S256"}},

@@ -64,9 +64,9 @@ func describe(issuer string, algs []string) Metadata {
 		EndSessionEndpoint:    base + oauth.LogoutPath,
 
 		ScopesSupported:        clients.Scopes,
-		ResponseTypesSupported: []string{"code"},
+		ResponseTypesSupported: clients.ResponseTypes,
 		ResponseModesSupported: []string{"query", "fragment", "form_post"},
-		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},
+		GrantTypesSupported:    []string{"authorization_code", "implicit", "refresh_token"},
 
 		SubjectTypesSupported:            []string{"public", "pairwise"},
 		IDTokenSigningAlgValuesSupported: rs256First(algs),
@@ -77,7 +77,7 @@ func describe(issuer string, algs []string) Metadata {
 		RevocationEndpointAuthMethodsSupported:    []string{"client_secret_basic", "client_secret_post", "none"},
 
 		ClaimsSupported: []string{
-			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash",
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash", "c_hash",
 			"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
 			"gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "groups",
 		},

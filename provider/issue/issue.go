@@ -104,12 +104,37 @@ func (i *Issuer) Tokens(g Granted) (t Tokens, err error) {
 		return Tokens{}, err
 	}
 	if slices.Contains(g.Family.Authorization.Scopes, "openid") {
-		if t.IDToken, err = i.idToken(g, t.AccessToken); err != nil {
+		if t.IDToken, err = i.idToken(g, beside{accessToken: t.AccessToken}); err != nil {
 			return Tokens{}, err
 		}
 	}
 	if g.Family.Authorization.Offline {
 		if t.RefreshToken, err = i.RefreshTokenOf(g.Family); err != nil {
+			return Tokens{}, err
+		}
+	}
+	return t, nil
+}
+
+// Front is what the authorization endpoint hands out itself, beside the code where there is one.
+type Front struct {
+	Granted
+	Code        string // "": none
+	AccessToken bool
+	IDToken     bool
+}
+
+// InFront makes the tokens of an authorization response: OpenID Connect Core 3.2.2.5 and 3.3.2.5. Without an access token the answer has
+// an ID token alone.
+func (i *Issuer) InFront(f Front) (t Tokens, err error) {
+	if f.AccessToken {
+		t = Tokens{TokenType: "Bearer", ExpiresIn: int64(f.Resource.Lifetime / time.Second), Scope: strings.Join(f.Scopes, " ")}
+		if t.AccessToken, err = i.accessToken(f.Granted, f.Resource); err != nil {
+			return Tokens{}, err
+		}
+	}
+	if f.IDToken {
+		if t.IDToken, err = i.idToken(f.Granted, beside{accessToken: t.AccessToken, code: f.Code}); err != nil {
 			return Tokens{}, err
 		}
 	}
@@ -180,14 +205,24 @@ type idClaims struct {
 	AuthorizedParty string   `json:"azp"`
 	SessionID       string   `json:"sid"`
 	AccessTokenHash string   `json:"at_hash,omitempty"`
+	CodeHash        string   `json:"c_hash,omitempty"`
 	UserClaims
 }
 
-func (i *Issuer) idToken(g Granted, accessToken string) (string, error) {
+// beside is what goes out together with an ID token and is tied to it by its hash.
+type beside struct {
+	accessToken, code string // "": none
+}
+
+func (i *Issuer) idToken(g Granted, b beside) (string, error) {
 	now, a := i.Now(), g.Family.Authorization
-	hash, err := oidc.ClaimHash(accessToken, jose.SignatureAlgorithm(g.Client.IDTokenAlg))
+	accessHash, err := claimHash(b.accessToken, g.Client.IDTokenAlg)
 	if err != nil {
 		return "", fmt.Errorf("at_hash: %w", err)
+	}
+	codeHash, err := claimHash(b.code, g.Client.IDTokenAlg)
+	if err != nil {
+		return "", fmt.Errorf("c_hash: %w", err)
 	}
 	sub, err := i.Subject(g.Client, g.User)
 	if err != nil {
@@ -196,12 +231,21 @@ func (i *Issuer) idToken(g Granted, accessToken string) (string, error) {
 	c := idClaims{
 		Issuer: i.Issuer, Subject: sub, Audience: g.Client.ID, Expires: now.Add(i.IDToken).Unix(), IssuedAt: now.Unix(),
 		AuthTime: a.AuthTime.Unix(), Nonce: g.Nonce, ACR: a.ACR, AMR: a.AMR, AuthorizedParty: g.Client.ID,
-		SessionID: session.SID(a.Session, g.Client.ID), AccessTokenHash: hash,
+		SessionID: session.SID(a.Session, g.Client.ID), AccessTokenHash: accessHash, CodeHash: codeHash,
 	}
-	if g.Client.IDTokenClaims == storage.ClaimsByScope {
+	alone := b == beside{} // Core 5.4: "when no Access Token is issued [...], the resulting Claims are returned in the ID Token"
+	if alone || g.Client.IDTokenClaims == storage.ClaimsByScope {
 		c.UserClaims = ClaimsOf(g.User, g.Scopes)
 	}
 	return i.sign(g.Client.IDTokenAlg, "JWT", c)
+}
+
+// claimHash is at_hash and c_hash: OpenID Connect Core 3.2.2.10, 3.3.2.11; "" of nothing.
+func claimHash(value, alg string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	return oidc.ClaimHash(value, jose.SignatureAlgorithm(alg))
 }
 
 func (i *Issuer) sign(alg, typ string, claims any) (string, error) {
