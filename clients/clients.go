@@ -49,7 +49,7 @@ const (
 
 // Scopes are those that mean something here, in the order in which they are published: OpenID Connect Core 5.4 and 11. A new client
 // may ask for all of them.
-var Scopes = []string{"openid", "profile", "email", "groups", "offline_access"}
+var Scopes = []string{"openid", "profile", "email", "address", "phone", "groups", "roles", "offline_access"}
 
 // FieldError is one fault of a client's metadata.
 type FieldError = fields.Error

@@ -153,7 +153,7 @@ func TestValidate(t *testing.T) {
 			c.RedirectURIs, c.GrantTypes, c.ResponseTypes = nil, []string{GrantImplicit}, ResponseTypes[1:2]
 		}, "redirect_uris"},
 		"RFC 6749 3.3: scopes":             {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "a b", `"`, "openid"} }, "scopes scopes scopes"},
-		"a scope that means nothing here":  {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "emial", "phone"} }, "scopes scopes"},
+		"a scope that means nothing here":  {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "emial", "fone"} }, "scopes scopes"},
 		"no scope":                         {Web, func(c *storage.Client) { c.Scopes = nil }, ""},
 		"algorithm EdDSA":                  {Web, func(c *storage.Client) { c.IDTokenAlg = "EdDSA" }, ""},
 		"algorithm none":                   {Web, func(c *storage.Client) { c.IDTokenAlg = "none" }, "id_token_signed_response_alg"},

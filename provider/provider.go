@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/claims"
 	"signet/keys"
 	"signet/provider/authorize"
 	"signet/provider/clientauth"
@@ -36,6 +37,7 @@ type Options struct {
 	Keys      *keys.Keys
 	Passwords login.Passwords
 
+	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
 	Lifetimes Lifetimes
 	// TrustedProxies are the CIDR prefixes whose X-Forwarded-For is believed. None: the connection's address is the client's.
 	TrustedProxies []string
@@ -97,6 +99,9 @@ func New(o Options) (*Provider, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
+	if o.Claims == nil {
+		o.Claims = claims.Standard()
+	}
 	if err := o.Lifetimes.complete(); err != nil {
 		return nil, err
 	}
@@ -128,7 +133,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	cookies := cookie.New(issuer)
 	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Issuer: o.Issuer})
 	issuing := issue.New(issue.Options{
-		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, IDToken: o.Lifetimes.IDToken, Now: o.Now,
+		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
 	sessions := session.New(session.Options{
 		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,
@@ -136,7 +141,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	interactions := interaction.New(interaction.Options{Store: o.Store, Cookies: cookies, Base: base, Now: o.Now})
 	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
 
-	documents, err := discovery.New(discovery.Options{Issuer: o.Issuer, Keys: o.Keys})
+	documents, err := discovery.New(discovery.Options{Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims})
 	return endpoints{
 		discovery: documents,
 		authorize: authorize.New(authorize.Options{
@@ -144,7 +149,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 			CodeLife: o.Lifetimes.Code, SessionIdle: o.Lifetimes.SessionIdle, Now: o.Now,
 		}),
 		login: login.New(login.Options{
-			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages,
+			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Claims: o.Claims,
 		}),
 		logout: logout.New(logout.Options{
 			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Base: base,

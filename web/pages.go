@@ -142,6 +142,39 @@ func StandardScopes(names []string) (lines []ScopeLine, offline bool) {
 	return lines, offline
 }
 
+// StandardClaims tells in words what single claims of OpenID Connect Core 5.1, and groups and roles, tell.
+func StandardClaims(names []string) []ScopeLine {
+	var lines []ScopeLine
+	for _, name := range names {
+		lines = append(lines, ScopeLine{Name: name, Text: claimTexts[name]})
+	}
+	return lines
+}
+
+var claimTexts = map[string]string{
+	"name":                  "See your full name",
+	"given_name":            "See your given name",
+	"family_name":           "See your family name",
+	"middle_name":           "See your middle name",
+	"nickname":              "See your nickname",
+	"preferred_username":    "See your user name",
+	"profile":               "See the address of your profile page",
+	"picture":               "See your picture",
+	"website":               "See the address of your website",
+	"gender":                "See your gender",
+	"birthdate":             "See your date of birth",
+	"zoneinfo":              "See your time zone",
+	"locale":                "See your language",
+	"updated_at":            "See when your profile last changed",
+	"email":                 "See your email address",
+	"email_verified":        "See whether your email address was verified",
+	"address":               "See your postal address",
+	"phone_number":          "See your phone number",
+	"phone_number_verified": "See whether your phone number was verified",
+	"groups":                "See which groups you are in",
+	"roles":                 "See which roles you have",
+}
+
 var scopeTexts = map[string]string{
 	"profile": "See your name and profile",
 	"email":   "See your email address",

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/claims"
 	"signet/clients"
 	"signet/provider/interaction"
 	"signet/provider/issue"
@@ -46,7 +47,7 @@ func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p p
 	case step == interaction.Consent:
 		return e.ask(w, r, p, interaction.ConsentPath)
 	}
-	return e.issue(w, r, t, p, s, facts.Agreed)
+	return e.issue(w, r, t, p, s, facts)
 }
 
 // opensPage reports whether a person will see the answer. An image, a script or a frame of another site that asks for this address carries
@@ -65,7 +66,10 @@ func (e *Endpoint) facts(r *http.Request, t target, p pending) (interaction.Fact
 	if p.request.HintedUser, err = e.hinted(p, t.client, sessions); err != nil {
 		return interaction.Facts{}, err
 	}
-	f := interaction.Facts{Request: p.request, Client: t.client, Sessions: sessions, Now: e.Now()}
+	f := interaction.Facts{
+		Request: p.request, Client: t.client, Sessions: sessions, Now: e.Now(),
+		Claims: e.Issuer.Claims.Beyond(claims.Read(p.request.Claims), p.request.Scopes),
+	}
 	if p.open != nil {
 		f.SignedIn = p.open.Session
 	}
@@ -136,7 +140,7 @@ func (e *Endpoint) giveUp(w http.ResponseWriter, r *http.Request, t target, p pe
 }
 
 // issue stores what the response carries and all that led to it in one commit, and answers with it.
-func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pending, s storage.SessionUser, agreed bool) error {
+func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pending, s storage.SessionUser, f interaction.Facts) error {
 	now := e.Now()
 	act := storage.Issue{Authorization: authorization(p.request, s), Idle: e.SessionIdle, Now: now, Origin: trail.Of(r.Context()).Origin()}
 	front, err := e.prepare(r, t, p.request, s, &act)
@@ -146,8 +150,10 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	if p.open != nil {
 		act.Interaction = p.open.Handle
 	}
-	if agreed {
-		act.Consent = &storage.Consent{User: s.User.Sub, Client: t.client.ID, Scopes: p.request.Scopes, Resources: p.request.Resources, Since: now, Updated: now}
+	if f.Agreed {
+		act.Consent = &storage.Consent{
+			User: s.User.Sub, Client: t.client.ID, Scopes: p.request.Scopes, Claims: f.Claims, Resources: p.request.Resources, Since: now, Updated: now,
+		}
 	}
 	err = e.Store.Authorize(r.Context(), act)
 	switch {
@@ -208,7 +214,8 @@ func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s sto
 func authorization(req storage.Request, s storage.SessionUser) storage.Authorization {
 	return storage.Authorization{
 		Client: req.Client, User: s.User.Sub, Session: s.Session.ID, Epoch: s.User.Epoch, Scopes: req.Scopes, Resources: req.Resources,
-		AuthTime: s.Session.AuthTime, ACR: s.Session.ACR, AMR: s.Session.AMR, Offline: slices.Contains(req.Scopes, "offline_access"),
+		AuthTime: s.Session.AuthTime, ACR: s.Session.ACR, AMR: s.Session.AMR,
+		Claims: req.Claims, Offline: slices.Contains(req.Scopes, "offline_access"),
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"signet/clients"
-	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -29,7 +28,7 @@ func (e *Endpoint) validate(p oauth.Params, t target) (storage.Request, error) {
 		return req, err
 	}
 	for _, check := range []func(oauth.Params, storage.Client, *storage.Request) error{
-		unsupported, responseType, sizes, scopes, idToken, pkce, prompt, maxAge, e.hint, e.resource,
+		unsupported, responseType, sizes, e.scopes, idToken, pkce, prompt, maxAge, e.hint, e.resource, e.claims,
 	} {
 		if err := check(p, t.client, &req); err != nil {
 			return req, err
@@ -95,10 +94,10 @@ func sizes(p oauth.Params, _ storage.Client, req *storage.Request) error {
 
 // scopes: what we do not know is left out (OpenID Connect Core 3.1.2.1: "SHOULD be ignored"), what the client may not have is refused
 // (RFC 6749 section 3.3), and nothing that was understood is dropped in silence.
-func scopes(p oauth.Params, c storage.Client, req *storage.Request) error {
+func (e *Endpoint) scopes(p oauth.Params, c storage.Client, req *storage.Request) error {
 	for _, s := range p.Words("scope") {
 		switch {
-		case !slices.Contains(issue.Scopes, s):
+		case !slices.Contains(e.Issuer.Claims.Scopes(), s):
 		case s == "offline_access" && !clients.Carries(req.ResponseType, clients.ResponseCode): // Core 11: "MUST ignore"
 		case !slices.Contains(c.Scopes, s):
 			return oauth.Errorf(oauth.InvalidScope, "this client may not ask for the scope %s", s)

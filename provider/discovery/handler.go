@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"signet/claims"
 	"signet/keys"
 	"signet/provider/oauth"
 )
@@ -25,6 +26,7 @@ type Keys interface {
 type Options struct {
 	Issuer string // as configured
 	Keys   Keys
+	Claims *claims.Catalogue // what may be said of users; nil: the standard claims
 }
 
 // Discovery serves the documents.
@@ -36,10 +38,13 @@ type Discovery struct {
 
 // New renders the metadata document.
 func New(o Options) (*Discovery, error) {
+	if o.Claims == nil {
+		o.Claims = claims.Standard()
+	}
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // URLs as configured
-	if err := enc.Encode(describe(o.Issuer, o.Keys.Algs())); err != nil {
+	if err := enc.Encode(describe(o.Issuer, o.Keys.Algs(), o.Claims)); err != nil {
 		return nil, fmt.Errorf("discovery: rendering the metadata: %w", err)
 	}
 	digest := sha256.Sum256(body.Bytes())

@@ -4,8 +4,10 @@ import (
 	"slices"
 	"strings"
 
+	"signet/claims"
 	"signet/clients"
 	"signet/provider/oauth"
+	"signet/provider/session"
 )
 
 // Metadata is the metadata document, in the order in which people read it. Its members are those of OpenID Connect Discovery 3,
@@ -50,7 +52,7 @@ type Metadata struct {
 }
 
 // describe says what a provider with this issuer and these signing algorithms offers.
-func describe(issuer string, algs []string) Metadata {
+func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 	base := strings.TrimSuffix(issuer, "/")
 	return Metadata{
 		Issuer: issuer, // byte for byte: clients compare it with what they were configured with
@@ -63,7 +65,7 @@ func describe(issuer string, algs []string) Metadata {
 		RevocationEndpoint:    base + oauth.RevokePath,
 		EndSessionEndpoint:    base + oauth.LogoutPath,
 
-		ScopesSupported:        clients.Scopes,
+		ScopesSupported:        known.Scopes(),
 		ResponseTypesSupported: clients.ResponseTypes,
 		ResponseModesSupported: []string{"query", "fragment", "form_post"},
 		GrantTypesSupported:    []string{"authorization_code", "implicit", "refresh_token"},
@@ -76,18 +78,18 @@ func describe(issuer string, algs []string) Metadata {
 		IntrospectionEndpointAuthMethodsSupported: []string{"client_secret_basic", "client_secret_post"},
 		RevocationEndpointAuthMethodsSupported:    []string{"client_secret_basic", "client_secret_post", "none"},
 
-		ClaimsSupported: []string{
+		ClaimsSupported: append([]string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash", "c_hash",
-			"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
-			"gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "groups",
-		},
+		}, known.Names()...),
 		ClaimTypesSupported: []string{"normal"},
-		ACRValuesSupported:  []string{"pwd"},
+		ACRValuesSupported:  session.ACRs(),
 		UILocalesSupported:  []string{"en"},
 
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		PromptValuesSupported:                      []string{"none", "login", "consent", "select_account"},
 		AuthorizationResponseIssParameterSupported: true,
+
+		ClaimsParameterSupported: true,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"signet/claims"
 	"signet/clients"
 	"signet/provider/oauth"
 	"signet/provider/session"
@@ -26,6 +27,7 @@ type Facts struct {
 	Client   storage.Client
 	Sessions []storage.SessionUser // live ones of this browser, the last used one last
 	SignedIn storage.ID            // the session that was begun in the course of this interaction; zero: none
+	Claims   []string              // asked for by the claims parameter besides those of the scopes
 	Agreed   bool                  // the user has just allowed it
 	// Remembered returns what the user allowed the client before; a zero Consent when nothing.
 	Remembered func(user string) (storage.Consent, error)
@@ -40,8 +42,10 @@ func (f Facts) Next() (Step, storage.SessionUser, error) {
 			return f.ask(SignIn, storage.SessionUser{}, oauth.Errorf(oauth.LoginRequired, "the user is not signed in, or not as this request wants it"))
 		}
 	} else if hinted := f.Request.HintedUser; hinted != "" && hinted != s.User.Sub {
-		// OpenID Connect Core 3.1.2.1, id_token_hint: somebody else signed in.
-		return Done, s, oauth.Errorf(oauth.LoginRequired, "another user than the one of id_token_hint signed in")
+		// OpenID Connect Core 3.1.2.1, id_token_hint, and 5.5.1, sub: somebody else signed in.
+		return Done, s, oauth.Errorf(oauth.LoginRequired, "another user than the one that the request names signed in")
+	} else if f.acrUnmet(s.Session) { // Core 5.5.1.1: "the Authorization Server MUST treat that outcome as a failed authentication attempt"
+		return Done, s, oauth.Errorf(oauth.UnmetAuthentication, "the user did not sign in with an acr that claims wants")
 	}
 	missing, err := f.consentMissing(s)
 	if err != nil {
@@ -77,12 +81,18 @@ func (f Facts) Session() (storage.SessionUser, bool) {
 
 // mustSignInAgain reports whether a session that was there before is not enough: OpenID Connect Core 3.1.2.1.
 func (f Facts) mustSignInAgain(s storage.Session) bool {
-	if f.prompt("login") || f.prompt("select_account") {
+	if f.prompt("login") || f.prompt("select_account") || f.acrUnmet(s) {
 		return true
 	}
 	// max_age: "if the elapsed time is greater than this value, the OP MUST attempt to actively re-authenticate"; 0 is prompt=login.
 	age := f.Request.MaxAge
 	return age != nil && (*age == 0 || f.Now.Sub(s.AuthTime) > time.Duration(*age)*time.Second)
+}
+
+// acrUnmet reports whether an acr is essential and s has none of those that will do: OpenID Connect Core 5.5.1.1.
+func (f Facts) acrUnmet(s storage.Session) bool {
+	wanted, err := claims.Read(f.Request.Claims).ACR()
+	return err != nil || len(wanted) > 0 && !slices.Contains(wanted, s.ACR)
 }
 
 // consentMissing reports whether the user must be asked.
@@ -101,7 +111,7 @@ func (f Facts) consentMissing(s storage.SessionUser) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return !covers(remembered.Scopes, f.Request.Scopes) || !covers(remembered.Resources, f.Request.Resources), nil
+	return !covers(remembered.Scopes, f.Request.Scopes) || !covers(remembered.Claims, f.Claims) || !covers(remembered.Resources, f.Request.Resources), nil
 }
 
 func (f Facts) prompt(value string) bool { return slices.Contains(f.Request.Prompt, value) }

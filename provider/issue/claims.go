@@ -1,54 +1,49 @@
 package issue
 
 import (
-	"slices"
+	"encoding/json"
 
-	"signet/clients"
+	"signet/claims"
 	"signet/storage"
 )
 
-// Scopes that mean something here, in the order in which they are published; clients can be registered for no other.
-var Scopes = clients.Scopes
-
-// UserClaims are the claims of scopes: OpenID Connect Core 5.1 and 5.4. What a user has not is left out (5.3.2).
-type UserClaims struct {
-	Name              string `json:"name,omitempty"`
-	GivenName         string `json:"given_name,omitempty"`
-	FamilyName        string `json:"family_name,omitempty"`
-	MiddleName        string `json:"middle_name,omitempty"`
-	Nickname          string `json:"nickname,omitempty"`
-	PreferredUsername string `json:"preferred_username,omitempty"`
-	Profile           string `json:"profile,omitempty"`
-	Picture           string `json:"picture,omitempty"`
-	Website           string `json:"website,omitempty"`
-	Gender            string `json:"gender,omitempty"`
-	Birthdate         string `json:"birthdate,omitempty"`
-	Zoneinfo          string `json:"zoneinfo,omitempty"`
-	Locale            string `json:"locale,omitempty"`
-	UpdatedAt         int64  `json:"updated_at,omitempty"` // seconds since the epoch
-
-	Email         string `json:"email,omitempty"`
-	EmailVerified *bool  `json:"email_verified,omitempty"` // beside an address always, false too
-
-	Groups []string `json:"groups,omitempty"`
+// saidInIDToken is what an ID token says about the user. The claims of scopes are in it where the client was added so, and where it is all
+// that is issued (Core 5.4: "when no Access Token is issued [...], the resulting Claims are returned in the ID Token").
+func (i *Issuer) saidInIDToken(g Granted, alone bool) []claims.Said {
+	return i.Claims.Of(claims.Query{
+		Place: claims.IDToken, User: g.User, Client: g.Client, Scopes: g.Scopes, ByScope: alone || g.Client.IDTokenClaims == storage.ClaimsByScope,
+		Asked: claims.Read(g.Family.Authorization.Claims).IDToken,
+	})
 }
 
-// ClaimsOf returns what the granted scopes say about a user.
-func ClaimsOf(u storage.User, scopes []string) UserClaims {
-	var c UserClaims
-	if slices.Contains(scopes, "profile") {
-		p := u.Profile
-		c = UserClaims{
-			Name: p.Name, GivenName: p.GivenName, FamilyName: p.FamilyName, MiddleName: p.MiddleName, Nickname: p.Nickname,
-			PreferredUsername: u.Name, Profile: p.Profile, Picture: p.Picture, Website: p.Website, Gender: p.Gender,
-			Birthdate: p.Birthdate, Zoneinfo: p.Zoneinfo, Locale: p.Locale, UpdatedAt: u.Updated.Unix(),
-		}
+// saidInAccessToken is what an access token says about the user besides groups and roles: what the operator declared for its
+// audience, and nothing else.
+func (i *Issuer) saidInAccessToken(g Granted, audience string) []claims.Said {
+	return i.Claims.Of(claims.Query{Place: claims.AccessToken, User: g.User, Client: g.Client, Scopes: g.Scopes, Audience: audience})
+}
+
+// saidInUserinfo is what userinfo says for an access token of these scopes.
+func (i *Issuer) saidInUserinfo(s storage.FamilyState, scopes []string) []claims.Said {
+	return i.Claims.Of(claims.Query{
+		Place: claims.Userinfo, User: s.User, Client: s.Client, Scopes: scopes, ByScope: true,
+		Asked: claims.Read(s.Family.Authorization.Claims).Userinfo,
+	})
+}
+
+// userinfo is the part of the answer of OpenID Connect Core 5.3.2 that is always there.
+type userinfo struct {
+	Subject string `json:"sub"`
+}
+
+// Userinfo is the answer of the userinfo endpoint for an access token with these scopes.
+func (i *Issuer) Userinfo(s storage.FamilyState, scopes []string) ([]byte, error) {
+	sub, err := i.Subject(s.Client, s.User)
+	if err != nil {
+		return nil, err
 	}
-	if slices.Contains(scopes, "email") && u.Email != "" {
-		c.Email, c.EmailVerified = u.Email, &u.EmailVerified
+	body, err := json.Marshal(userinfo{Subject: sub})
+	if err != nil {
+		return nil, err
 	}
-	if slices.Contains(scopes, "groups") {
-		c.Groups = u.Groups
-	}
-	return c
+	return claims.Append(body, i.saidInUserinfo(s, scopes))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"signet/claims"
 	"signet/provider/session"
 	"signet/storage"
 )
@@ -46,7 +47,8 @@ type Options struct {
 	Keys      Keys
 	Resources storage.Resources
 	Families  storage.Families
-	IDToken   time.Duration // lifetime of an ID token
+	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
+	IDToken   time.Duration     // lifetime of an ID token
 	Now       func() time.Time
 }
 
@@ -58,6 +60,9 @@ type Issuer struct {
 
 // New returns the issuer of a provider.
 func New(o Options) *Issuer {
+	if o.Claims == nil {
+		o.Claims = claims.Standard()
+	}
 	return &Issuer{Options: o, verified: newVerified()}
 }
 
@@ -176,7 +181,7 @@ func (i *Issuer) accessToken(g Granted, res storage.Resource) (string, error) {
 		c.Roles = g.User.Roles
 	}
 	_, keys := i.Keys.JWKS()
-	token, err := i.sign(res.Alg, res.Typ, c)
+	token, err := i.sign(res.Alg, res.Typ, c, i.saidInAccessToken(g, c.Audience))
 	if err == nil {
 		i.verified.remember(token, keys, &Access{AccessClaims: c, Family: g.Family.ID, Series: g.Family.Series})
 	}
@@ -206,7 +211,6 @@ type idClaims struct {
 	SessionID       string   `json:"sid"`
 	AccessTokenHash string   `json:"at_hash,omitempty"`
 	CodeHash        string   `json:"c_hash,omitempty"`
-	UserClaims
 }
 
 // beside is what goes out together with an ID token and is tied to it by its hash.
@@ -233,11 +237,8 @@ func (i *Issuer) idToken(g Granted, b beside) (string, error) {
 		AuthTime: a.AuthTime.Unix(), Nonce: g.Nonce, ACR: a.ACR, AMR: a.AMR, AuthorizedParty: g.Client.ID,
 		SessionID: session.SID(a.Session, g.Client.ID), AccessTokenHash: accessHash, CodeHash: codeHash,
 	}
-	alone := b == beside{} // Core 5.4: "when no Access Token is issued [...], the resulting Claims are returned in the ID Token"
-	if alone || g.Client.IDTokenClaims == storage.ClaimsByScope {
-		c.UserClaims = ClaimsOf(g.User, g.Scopes)
-	}
-	return i.sign(g.Client.IDTokenAlg, "JWT", c)
+	alone := b == beside{}
+	return i.sign(g.Client.IDTokenAlg, "JWT", c, i.saidInIDToken(g, alone))
 }
 
 // claimHash is at_hash and c_hash: OpenID Connect Core 3.2.2.10, 3.3.2.11; "" of nothing.
@@ -248,9 +249,13 @@ func claimHash(value, alg string) (string, error) {
 	return oidc.ClaimHash(value, jose.SignatureAlgorithm(alg))
 }
 
-func (i *Issuer) sign(alg, typ string, claims any) (string, error) {
-	payload, err := json.Marshal(claims)
+// sign signs own, the claims of the protocol, and said, those about the user.
+func (i *Issuer) sign(alg, typ string, own any, said []claims.Said) (string, error) {
+	payload, err := json.Marshal(own)
 	if err != nil {
+		return "", err
+	}
+	if payload, err = claims.Append(payload, said); err != nil {
 		return "", err
 	}
 	return i.Keys.Sign(alg, typ, payload)

@@ -3,6 +3,7 @@ package login
 import (
 	"net/http"
 
+	"signet/claims"
 	"signet/provider/interaction"
 	"signet/storage"
 	"signet/web"
@@ -23,11 +24,28 @@ func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, e.Interactions.URL(interaction.ContinuePath, open), http.StatusSeeOther)
 		return nil
 	}
-	lines, offline := web.StandardScopes(open.Request.Scopes)
+	lines, offline := e.asked(open.Request)
 	e.Pages.Write(w, http.StatusOK, web.Consent{
 		Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: displayName(s.User), Scopes: lines, Offline: offline,
 	})
 	return nil
+}
+
+// asked says in words what a request asks for: its scopes, and the claims that it asks for one by one.
+func (e *Endpoint) asked(req storage.Request) (lines []web.ScopeLine, offline bool) {
+	lines, offline = web.StandardScopes(req.Scopes)
+	for i, l := range lines {
+		if l.Text == "" {
+			lines[i].Text = e.Claims.ScopeText(l.Name)
+		}
+	}
+	for _, l := range web.StandardClaims(e.Claims.Beyond(claims.Read(req.Claims), req.Scopes)) {
+		if l.Text == "" {
+			l.Text = e.Claims.ClaimText(l.Name)
+		}
+		lines = append(lines, l)
+	}
+	return lines, offline
 }
 
 // displayName is what a person recognises their account by.

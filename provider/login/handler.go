@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"signet/claims"
 	"signet/provider/interaction"
 	"signet/provider/problem"
 	"signet/provider/session"
@@ -19,6 +20,7 @@ type Options struct {
 	Sessions     *session.Sessions
 	Interactions *interaction.Interactions
 	Pages        *web.Pages
+	Claims       *claims.Catalogue
 }
 
 // Endpoint is the sign-in and the consent page.

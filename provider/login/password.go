@@ -8,17 +8,15 @@ import (
 
 	"signet/provider/interaction"
 	"signet/provider/oauth"
+	"signet/provider/session"
 	"signet/provider/trail"
 	"signet/storage"
 	"signet/users"
 	"signet/web"
 )
 
-// What a password proves: the acr value that discovery advertises, and RFC 8176.
-const (
-	acrPassword = "pwd"
-	amrPassword = "pwd"
-)
+// amrPassword: RFC 8176 section 2.
+const amrPassword = "pwd"
 
 const wrong = "The user name or the password is not right."
 
@@ -71,7 +69,7 @@ func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interactio
 	if err != nil {
 		return err
 	}
-	browser, session, h := e.Sessions.Begin(r, user, acrPassword, []string{amrPassword})
+	browser, session, h := e.Sessions.Begin(r, user, session.ACRPassword, []string{amrPassword})
 	act := storage.SignIn{Interaction: open.Handle, Old: old, Browser: browser, Session: session, Origin: trail.Of(r.Context()).Origin()}
 	if err := e.Store.SignIn(r.Context(), act); err != nil {
 		return err

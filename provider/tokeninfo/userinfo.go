@@ -1,6 +1,7 @@
 package tokeninfo
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -10,12 +11,6 @@ import (
 	"signet/provider/oauth"
 	"signet/provider/trail"
 )
-
-// userinfo is the answer of OpenID Connect Core 5.3.2.
-type userinfo struct {
-	Subject string `json:"sub"`
-	issue.UserClaims
-}
 
 // Userinfo answers GET and POST: OpenID Connect Core 5.3.1.
 func (e *Endpoint) Userinfo(w http.ResponseWriter, r *http.Request) error {
@@ -35,7 +30,11 @@ func (e *Endpoint) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(scopes, "openid") { // Core 5.3: the token of an OpenID Connect authentication
 		return challenge(oauth.Errorf(oauth.InsufficientScope, "the access token lacks the scope openid"))
 	}
-	return oauth.WriteJSON(w, userinfo{Subject: a.Subject, UserClaims: issue.ClaimsOf(state.User, scopes)})
+	body, err := e.Issuer.Userinfo(state, scopes)
+	if err != nil {
+		return err
+	}
+	return oauth.WriteJSON(w, json.RawMessage(body))
 }
 
 // bearer finds the access token: RFC 6750 section 2. In the query it would be in logs and histories (section 2.3), so there it is
