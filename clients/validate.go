@@ -13,6 +13,8 @@ const (
 	maxURIs     = 50
 	maxScopes   = 100
 	maxContacts = 20
+
+	maxACRValues = 20
 )
 
 // idTokenAlgs are the algorithms that can be registered for ID tokens. Whether there is a key for one is for the keys to say: see
@@ -31,10 +33,13 @@ func Validate(c storage.Client) error {
 	return f.Err()
 }
 
-// Signable is nil if algs, those with a key, has the algorithm of c's ID tokens.
+// Signable is nil if algs, those with a key, has the algorithms of c's ID tokens and userinfo.
 func Signable(c storage.Client, algs []string) error {
 	var f fields.Faults
 	f.OneOf("id_token_signed_response_alg", c.IDTokenAlg, algs...)
+	if c.UserinfoAlg != "" {
+		f.OneOf("userinfo_signed_response_alg", c.UserinfoAlg, algs...)
+	}
 	return f.Err()
 }
 
@@ -164,9 +169,18 @@ func validateTokens(f *fields.Faults, c storage.Client) {
 	default:
 		f.OneOf(alg, c.IDTokenAlg, idTokenAlgs...)
 	}
+	validateUserinfo(f, c)
+	validateEncryption(f, c)
 	f.OneOf("id_token_claims", c.IDTokenClaims, storage.ClaimsByScope, storage.ClaimsRequested)
 	if c.DefaultMaxAge != nil && *c.DefaultMaxAge < 0 {
 		f.Add("default_max_age", "is seconds, 0 or more")
+	}
+	if len(c.DefaultACRValues) > maxACRValues {
+		f.Add("default_acr_values", "are more than %d", maxACRValues)
+	}
+	f.Check("default_acr_values", repeated(c.DefaultACRValues))
+	for _, v := range c.DefaultACRValues {
+		f.Check("default_acr_values", fields.Text(v, maxName))
 	}
 }
 

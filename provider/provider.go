@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"signet/claims"
+	"signet/clients/keyset"
+	"signet/fetch"
 	"signet/keys"
 	"signet/provider/authorize"
 	"signet/provider/clientauth"
@@ -37,6 +39,8 @@ type Options struct {
 	Keys      *keys.Keys
 	Passwords login.Passwords
 
+	// Fetch gets what clients name by its URL; nil: from public addresses alone.
+	Fetch     keyset.Fetcher
 	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
 	Lifetimes Lifetimes
 	// TrustedProxies are the CIDR prefixes whose X-Forwarded-For is believed. None: the connection's address is the client's.
@@ -99,6 +103,9 @@ func New(o Options) (*Provider, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
+	if o.Fetch == nil {
+		o.Fetch = fetch.New(fetch.Options{Log: o.Log})
+	}
 	if o.Claims == nil {
 		o.Claims = claims.Standard()
 	}
@@ -131,9 +138,10 @@ type endpoints struct {
 func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, error) {
 	base := strings.TrimSuffix(issuer.EscapedPath(), "/")
 	cookies := cookie.New(issuer)
+	clientKeys := keyset.New(keyset.Options{Fetch: o.Fetch, Now: o.Now, Log: o.Log})
 	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Issuer: o.Issuer})
 	issuing := issue.New(issue.Options{
-		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
+		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: clientKeys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
 	sessions := session.New(session.Options{
 		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,

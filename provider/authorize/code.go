@@ -144,6 +144,9 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	now := e.Now()
 	act := storage.Issue{Authorization: authorization(p.request, s), Idle: e.SessionIdle, Now: now, Origin: trail.Of(r.Context()).Origin()}
 	front, err := e.prepare(r, t, p.request, s, &act)
+	if refusal, ok := errors.AsType[*oauth.Error](err); ok {
+		return e.giveUp(w, r, t, p, refusal)
+	}
 	if err != nil {
 		return err
 	}
@@ -196,7 +199,7 @@ func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s sto
 		return front, nil
 	}
 	var err error
-	if front.Resource, err = e.Issuer.Prepare(r.Context(), t.client); err != nil {
+	if front.Means, err = e.Issuer.Prepare(r.Context(), t.client); err != nil {
 		return front, err
 	}
 	if front.AccessToken { // its family ends with it: there is no refresh token

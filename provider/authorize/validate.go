@@ -24,6 +24,9 @@ func (e *Endpoint) validate(p oauth.Params, t target) (storage.Request, error) {
 		Client: t.client.ID, RedirectURI: t.redirectURI, ResponseMode: t.mode, State: t.state, Nonce: p.Get("nonce"),
 		Challenge: p.Get("code_challenge"), LoginHint: p.Get("login_hint"), ACRValues: p.Words("acr_values"), UILocales: p.Words("ui_locales"),
 	}
+	if len(req.ACRValues) == 0 { // Registration 2: "Voluntary Claim"; what is asked for explicitly "overrides these default values"
+		req.ACRValues = t.client.DefaultACRValues
+	}
 	if err := p.Repeated(); err != nil { // RFC 6749 section 3.1
 		return req, err
 	}

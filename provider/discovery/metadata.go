@@ -31,6 +31,12 @@ type Metadata struct {
 	SubjectTypesSupported            []string `json:"subject_types_supported"`
 	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported"`
 
+	IDTokenEncryptionAlgValuesSupported  []string `json:"id_token_encryption_alg_values_supported"`
+	IDTokenEncryptionEncValuesSupported  []string `json:"id_token_encryption_enc_values_supported"`
+	UserinfoSigningAlgValuesSupported    []string `json:"userinfo_signing_alg_values_supported"`
+	UserinfoEncryptionAlgValuesSupported []string `json:"userinfo_encryption_alg_values_supported"`
+	UserinfoEncryptionEncValuesSupported []string `json:"userinfo_encryption_enc_values_supported"`
+
 	TokenEndpointAuthMethodsSupported         []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
@@ -72,6 +78,12 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 
 		SubjectTypesSupported:            []string{"public", "pairwise"},
 		IDTokenSigningAlgValuesSupported: rs256First(algs),
+
+		IDTokenEncryptionAlgValuesSupported:  clients.EncryptionAlgs,
+		IDTokenEncryptionEncValuesSupported:  clients.EncryptionEncs,
+		UserinfoSigningAlgValuesSupported:    rs256First(algs),
+		UserinfoEncryptionAlgValuesSupported: clients.EncryptionAlgs,
+		UserinfoEncryptionEncValuesSupported: clients.EncryptionEncs,
 
 		TokenEndpointAuthMethodsSupported: []string{"client_secret_basic", "client_secret_post", "none"},
 		// RFC 7662 section 2.1 wants some authorization, and a public client's id alone is none.

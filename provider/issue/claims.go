@@ -1,8 +1,6 @@
 package issue
 
 import (
-	"encoding/json"
-
 	"signet/claims"
 	"signet/storage"
 )
@@ -28,22 +26,4 @@ func (i *Issuer) saidInUserinfo(s storage.FamilyState, scopes []string) []claims
 		Place: claims.Userinfo, User: s.User, Client: s.Client, Scopes: scopes, ByScope: true,
 		Asked: claims.Read(s.Family.Authorization.Claims).Userinfo,
 	})
-}
-
-// userinfo is the part of the answer of OpenID Connect Core 5.3.2 that is always there.
-type userinfo struct {
-	Subject string `json:"sub"`
-}
-
-// Userinfo is the answer of the userinfo endpoint for an access token with these scopes.
-func (i *Issuer) Userinfo(s storage.FamilyState, scopes []string) ([]byte, error) {
-	sub, err := i.Subject(s.Client, s.User)
-	if err != nil {
-		return nil, err
-	}
-	body, err := json.Marshal(userinfo{Subject: sub})
-	if err != nil {
-		return nil, err
-	}
-	return claims.Append(body, i.saidInUserinfo(s, scopes))
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,13 +42,14 @@ type Keys interface {
 
 // Options is what tokens are made with.
 type Options struct {
-	Issuer    string // byte for byte what every token says
-	Keys      Keys
-	Resources storage.Resources
-	Families  storage.Families
-	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
-	IDToken   time.Duration     // lifetime of an ID token
-	Now       func() time.Time
+	Issuer     string // byte for byte what every token says
+	Keys       Keys
+	Resources  storage.Resources
+	Families   storage.Families
+	ClientKeys ClientKeys        // nil: nothing can be encrypted
+	Claims     *claims.Catalogue // what may be said of users; nil: the standard claims
+	IDToken    time.Duration     // lifetime of an ID token
+	Now        func() time.Time
 }
 
 // Issuer makes tokens.
@@ -66,14 +66,20 @@ func New(o Options) *Issuer {
 	return &Issuer{Options: o, verified: newVerified()}
 }
 
+// Means is what the tokens of one client are made with.
+type Means struct {
+	Resource storage.Resource // that the access token is for
+	idToken  *sealing         // nil: ID tokens are not encrypted
+}
+
 // Granted is one authorization of which tokens are made now, from one snapshot of the store.
 type Granted struct {
-	Client   storage.Client
-	Resource storage.Resource // that the access token is for
-	User     storage.User
-	Family   storage.Family
-	Scopes   []string // of the access token: all that were granted, or fewer at a refresh
-	Nonce    string
+	Means
+	Client storage.Client
+	User   storage.User
+	Family storage.Family
+	Scopes []string // of the access token: all that were granted, or fewer at a refresh
+	Nonce  string
 }
 
 // Tokens is the answer of the token endpoint: RFC 6749 section 5.1, OpenID Connect Core 3.1.3.3.
@@ -86,19 +92,20 @@ type Tokens struct {
 	Scope        string `json:"scope"`
 }
 
-// Prepare returns the resource that the client's access tokens are for, if all that such a client gets can be signed. It is asked before
+// Prepare returns what the client's tokens are made with, if all that such a client gets can be signed and encrypted. It is asked before
 // anything is spent: a code or a refresh token that is used up for an answer that cannot be made is a sign-in lost.
-func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (storage.Resource, error) {
+func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (Means, error) {
 	res, err := i.Resources.Resource(ctx, storage.DefaultResource)
 	if err != nil {
-		return res, fmt.Errorf("the default resource: %w", err)
+		return Means{}, fmt.Errorf("the default resource: %w", err)
 	}
 	for _, alg := range []string{res.Alg, c.IDTokenAlg} {
 		if !i.Keys.Signs(alg) {
-			return res, fmt.Errorf("there is no key that signs %s; turn the algorithm on, or change the client's", alg)
+			return Means{}, fmt.Errorf("there is no key that signs %s; turn the algorithm on, or change the client's", alg)
 		}
 	}
-	return res, nil
+	idToken, err := i.sealing(ctx, c, c.IDTokenEncryptionAlg, c.IDTokenEncryptionEnc)
+	return Means{Resource: res, idToken: idToken}, err
 }
 
 // Tokens makes all tokens that g is worth: an ID token where openid was granted, a refresh token where offline_access was.
@@ -238,7 +245,11 @@ func (i *Issuer) idToken(g Granted, b beside) (string, error) {
 		SessionID: session.SID(a.Session, g.Client.ID), AccessTokenHash: accessHash, CodeHash: codeHash,
 	}
 	alone := b == beside{}
-	return i.sign(g.Client.IDTokenAlg, "JWT", c, i.saidInIDToken(g, alone))
+	token, err := i.sign(g.Client.IDTokenAlg, "JWT", c, i.saidInIDToken(g, alone))
+	if err != nil || g.idToken == nil {
+		return token, err
+	}
+	return g.idToken.seal([]byte(token), true) // Core 16.14: signed, then encrypted
 }
 
 // claimHash is at_hash and c_hash: OpenID Connect Core 3.2.2.10, 3.3.2.11; "" of nothing.
@@ -251,11 +262,8 @@ func claimHash(value, alg string) (string, error) {
 
 // sign signs own, the claims of the protocol, and said, those about the user.
 func (i *Issuer) sign(alg, typ string, own any, said []claims.Said) (string, error) {
-	payload, err := json.Marshal(own)
+	payload, err := join(own, said)
 	if err != nil {
-		return "", err
-	}
-	if payload, err = claims.Append(payload, said); err != nil {
 		return "", err
 	}
 	return i.Keys.Sign(alg, typ, payload)

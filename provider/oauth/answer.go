@@ -26,12 +26,17 @@ func WriteJSON(w http.ResponseWriter, v any) error {
 	if err != nil {
 		return err
 	}
+	Write(w, contentType, body)
+	return nil
+}
+
+// Write answers 200 with a body of this media type, as WriteJSON does.
+func Write(w http.ResponseWriter, mediaType string, body []byte) {
 	noStore(w)
 	h := w.Header()
-	h["Content-Type"] = contentType
+	h["Content-Type"] = []string{mediaType}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))} // otherwise net/http sends what is longer than 2 KiB in chunks
 	_, _ = w.Write(body)                                    // a client that left needs no answer
-	return nil
 }
 
 // WriteError answers err as RFC 6749 section 5.2 wants it, and notes it for the log.
@@ -81,9 +86,10 @@ func noStore(w http.ResponseWriter) {
 	h["Pragma"] = pragma
 }
 
+const contentType = "application/json"
+
 // Header values that are the same in every answer. net/http only reads them.
 var (
-	contentType  = []string{"application/json"}
 	cacheControl = []string{"no-store"}
 	pragma       = []string{"no-cache"}
 )

@@ -72,7 +72,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err := e.resource(p); err != nil {
 		return err
 	}
-	res, err := e.Issuer.Prepare(r.Context(), client)
+	means, err := e.Issuer.Prepare(r.Context(), client)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	granted.Resource = res
+	granted.Means = means
 	tokens, err := e.Issuer.Tokens(granted)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package tokeninfo
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -30,11 +29,12 @@ func (e *Endpoint) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(scopes, "openid") { // Core 5.3: the token of an OpenID Connect authentication
 		return challenge(oauth.Errorf(oauth.InsufficientScope, "the access token lacks the scope openid"))
 	}
-	body, err := e.Issuer.Userinfo(state, scopes)
+	body, mediaType, err := e.Issuer.Userinfo(r.Context(), state, scopes)
 	if err != nil {
 		return err
 	}
-	return oauth.WriteJSON(w, json.RawMessage(body))
+	oauth.Write(w, mediaType, body)
+	return nil
 }
 
 // bearer finds the access token: RFC 6750 section 2. In the query it would be in logs and histories (section 2.3), so there it is

@@ -1,0 +1,56 @@
+package clients
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/fields"
+	"signet/storage"
+)
+
+func TestValidateEncryption(t *testing.T) {
+	t.Parallel()
+	jwks := json.RawMessage(`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`)
+	for name, row := range map[string]struct {
+		change func(*storage.Client)
+		faults string // fields, in order
+	}{
+		"nothing":                   {func(c *storage.Client) { c.JWKS = nil }, ""},
+		"both":                      {func(c *storage.Client) { c.IDTokenEncryptionAlg, c.UserinfoEncryptionAlg = "ECDH-ES", "RSA-OAEP-256" }, ""},
+		"Registration 2: enc alone": {func(c *storage.Client) { c.IDTokenEncryptionEnc = "A128GCM" }, "id_token_encrypted_response_enc"},
+		"RFC 8725 3.2: RSA1_5":      {func(c *storage.Client) { c.IDTokenEncryptionAlg = "RSA1_5" }, "id_token_encrypted_response_alg"},
+		"a shared key":              {func(c *storage.Client) { c.UserinfoEncryptionAlg = "dir" }, "userinfo_encrypted_response_alg"},
+		"an enc that is none":       {func(c *storage.Client) { c.UserinfoEncryptionAlg, c.UserinfoEncryptionEnc = "ECDH-ES", "A128KW" }, "userinfo_encrypted_response_enc"},
+		"no key":                    {func(c *storage.Client) { c.JWKS, c.IDTokenEncryptionAlg = nil, "ECDH-ES" }, "id_token_encrypted_response_alg"},
+		"jwks_uri": {func(c *storage.Client) {
+			c.JWKS, c.JWKSURI, c.IDTokenEncryptionAlg = nil, "https://app.example/jwks", "ECDH-ES"
+		}, ""},
+		"signed userinfo":              {func(c *storage.Client) { c.UserinfoAlg = "PS256" }, ""},
+		"signed userinfo with none":    {func(c *storage.Client) { c.UserinfoAlg = "none" }, "userinfo_signed_response_alg"},
+		"signed userinfo with HS256":   {func(c *storage.Client) { c.UserinfoAlg = "HS256" }, "userinfo_signed_response_alg"},
+		"default_acr_values":           {func(c *storage.Client) { c.DefaultACRValues = []string{"pwd", "urn:mace:incommon:iap:silver"} }, ""},
+		"default_acr_values twice":     {func(c *storage.Client) { c.DefaultACRValues = []string{"pwd", "pwd"} }, "default_acr_values"},
+		"default_acr_values invisible": {func(c *storage.Client) { c.DefaultACRValues = []string{"\u202e"} }, "default_acr_values"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := New(SPA, "My app", time.Unix(1, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.RedirectURIs, c.JWKS = []string{"https://app.example/cb"}, jwks
+			row.change(&c)
+			var found []string
+			if err := Validate(c); err != nil {
+				for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+					found = append(found, e.(*fields.Error).Field)
+				}
+			}
+			if strings.Join(found, " ") != row.faults {
+				t.Errorf("faults of %q, want %q: %v", found, row.faults, Validate(c))
+			}
+		})
+	}
+}
