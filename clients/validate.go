@@ -47,7 +47,7 @@ func validateNames(f *fields.Faults, c storage.Client) {
 	f.Check("client_id", idProblem(c.ID))
 	f.Check("client_name", fields.Text(c.Name, maxName))
 	f.Check("type", typeProblem(c.Type))
-	f.OneOf("origin", c.Origin, storage.OriginOperator, storage.OriginFile)
+	f.OneOf("origin", c.Origin, storage.OriginOperator, storage.OriginFile, storage.OriginRegistered)
 	if len(c.Contacts) > maxContacts {
 		f.Add("contacts", "are more than %d", maxContacts)
 	}
@@ -78,6 +78,10 @@ func validateAuthentication(f *fields.Faults, c storage.Client) {
 	case Web:
 		f.OneOf(method, c.TokenEndpointAuthMethod, AuthBasic, AuthPost)
 	case SPA, Native: // RFC 6749 section 2.1, RFC 8252 section 8.4: what is shipped to everybody is no secret
+		if c.Type == Native && c.Origin == storage.OriginRegistered { // section 8.4: each copy of the app has a secret of its own
+			f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone, AuthBasic, AuthPost)
+			break
+		}
 		f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone)
 	}
 	switch {

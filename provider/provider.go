@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ import (
 	"signet/provider/kept"
 	"signet/provider/login"
 	"signet/provider/logout"
+	"signet/provider/oauth"
+	"signet/provider/register"
 	"signet/provider/session"
 	"signet/provider/token"
 	"signet/provider/tokeninfo"
@@ -39,6 +42,7 @@ type Options struct {
 	Keys      *keys.Keys
 	Passwords login.Passwords
 
+	Registration Registration
 	// Fetch gets what clients name by its URL; nil: from public addresses alone.
 	Fetch     keyset.Fetcher
 	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
@@ -49,6 +53,28 @@ type Options struct {
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: nothing is logged
 }
+
+// Registration says whether and how clients may register themselves.
+type Registration struct {
+	Policy string // register.Off (also when empty), register.Token or register.Open
+	PKCE   string // of confidential clients: storage.PKCERequired, or storage.PKCEOptional (also when empty)
+}
+
+func (r *Registration) complete() error {
+	if r.Policy == "" {
+		r.Policy = register.Off
+	}
+	if r.PKCE == "" {
+		r.PKCE = storage.PKCEOptional
+	}
+	known := slices.Contains([]string{register.Off, register.Token, register.Open}, r.Policy)
+	if !known || r.PKCE != storage.PKCEOptional && r.PKCE != storage.PKCERequired {
+		return fmt.Errorf("registration %q with PKCE %q is no policy", r.Policy, r.PKCE)
+	}
+	return nil
+}
+
+func (r Registration) on() bool { return r.Policy != register.Off }
 
 // Lifetimes says how long things live. The zero value of each is its default.
 type Lifetimes struct {
@@ -109,7 +135,7 @@ func New(o Options) (*Provider, error) {
 	if o.Claims == nil {
 		o.Claims = claims.Standard()
 	}
-	if err := o.Lifetimes.complete(); err != nil {
+	if err := errors.Join(o.Lifetimes.complete(), o.Registration.complete()); err != nil {
 		return nil, err
 	}
 	pages, err := web.New(o.Issuer)
@@ -133,6 +159,7 @@ type endpoints struct {
 	logout    *logout.Endpoint
 	token     *token.Endpoint
 	info      *tokeninfo.Endpoint
+	register  *register.Endpoint // nil: off
 }
 
 func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, error) {
@@ -149,8 +176,16 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	interactions := interaction.New(interaction.Options{Store: o.Store, Cookies: cookies, Base: base, Now: o.Now})
 	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
 
-	documents, err := discovery.New(discovery.Options{Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims})
+	documents, err := discovery.New(discovery.Options{Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on()})
+	var registering *register.Endpoint
+	if o.Registration.on() {
+		registering = register.New(register.Options{
+			Store: o.Store, Base: strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath, Policy: o.Registration.Policy, PKCE: o.Registration.PKCE,
+			Algs: o.Keys.Algs(), Fetch: o.Fetch, Now: o.Now,
+		})
+	}
 	return endpoints{
+		register:  registering,
 		discovery: documents,
 		authorize: authorize.New(authorize.Options{
 			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Interactions: interactions, Pages: pages,

@@ -40,10 +40,7 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 
 	// What programs call, from browsers of any origin too.
 	r.Group(func(r chi.Router) {
-		r.Use(cors.Handler(cors.Options{
-			AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
-			AllowedHeaders: []string{"Authorization", "Content-Type"}, ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"}, MaxAge: 7200,
-		}))
+		r.Use(anyOrigin(http.MethodGet, http.MethodHead, http.MethodPost))
 		route(r, openid, wrongMethod, get(e.discovery.Metadata))
 		route(r, oauth2, wrongMethod, get(e.discovery.Metadata))
 		route(r, base+oauth.JWKSPath, wrongMethod, get(e.discovery.JWKS))
@@ -52,6 +49,16 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 		userinfo := oauth.Handler(e.info.Userinfo)
 		route(r, base+oauth.UserinfoPath, wrongMethod, answers{"GET": userinfo, "POST": userinfo})
 	})
+
+	if e.register != nil {
+		r.Group(func(r chi.Router) {
+			r.Use(anyOrigin(http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete))
+			route(r, base+oauth.RegisterPath, wrongMethod, answers{"POST": oauth.Handler(e.register.Register)})
+			route(r, base+oauth.RegisterPath+"/{client_id}", wrongMethod, answers{
+				"GET": oauth.Handler(e.register.Read), "PUT": oauth.Handler(e.register.Update), "DELETE": oauth.Handler(e.register.Remove),
+			})
+		})
+	}
 
 	// What servers call: no CORS.
 	route(r, base+oauth.IntrospectPath, wrongMethod, answers{"POST": oauth.Handler(e.info.Introspect)})
@@ -91,6 +98,14 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	r.NotFound(p.notFound)
 	r.MethodNotAllowed(p.unknownMethod)
 	return r, nil
+}
+
+// anyOrigin lets scripts of every origin call, without the browser's credentials.
+func anyOrigin(methods ...string) func(http.Handler) http.Handler {
+	return cors.Handler(cors.Options{
+		AllowedOrigins: []string{"*"}, AllowedMethods: methods,
+		AllowedHeaders: []string{"Authorization", "Content-Type"}, ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"}, MaxAge: 7200,
+	})
 }
 
 // route registers the methods of one path, and what is said to all others.

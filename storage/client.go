@@ -63,6 +63,11 @@ type Client struct {
 	SoftwareVersion   string `json:"software_version,omitempty"`
 	SoftwareStatement string `json:"software_statement,omitempty"`
 
+	// AllowedScopes and AllowedGrantTypes are the limits of the initial access token that it registered with; an update stays within
+	// them. Empty: there are none.
+	AllowedScopes     []string `json:"-" cbor:"allowed_scopes,omitempty"`
+	AllowedGrantTypes []string `json:"-" cbor:"allowed_grant_types,omitempty"`
+
 	// RegistrationTokens are the hashes of the registration access tokens (RFC 7592) that are good: the current one, and after an
 	// update the one before until the new one is first used.
 	RegistrationTokens []Hash `json:"-" cbor:"registration_tokens,omitempty"`

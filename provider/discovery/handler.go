@@ -27,6 +27,8 @@ type Options struct {
 	Issuer string // as configured
 	Keys   Keys
 	Claims *claims.Catalogue // what may be said of users; nil: the standard claims
+
+	Registration bool // clients may register themselves
 }
 
 // Discovery serves the documents.
@@ -44,7 +46,11 @@ func New(o Options) (*Discovery, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // URLs as configured
-	if err := enc.Encode(describe(o.Issuer, o.Keys.Algs(), o.Claims)); err != nil {
+	m := describe(o.Issuer, o.Keys.Algs(), o.Claims)
+	if o.Registration {
+		m.RegistrationEndpoint = strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath
+	}
+	if err := enc.Encode(m); err != nil {
 		return nil, fmt.Errorf("discovery: rendering the metadata: %w", err)
 	}
 	digest := sha256.Sum256(body.Bytes())

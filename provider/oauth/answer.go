@@ -21,22 +21,30 @@ func Handler(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc 
 
 // WriteJSON answers 200 with v. Everything that these endpoints say is for one client at one time: it is never cached
 // (RFC 6749 section 5.1).
-func WriteJSON(w http.ResponseWriter, v any) error {
+func WriteJSON(w http.ResponseWriter, v any) error { return WriteStatus(w, http.StatusOK, v) }
+
+// WriteStatus is WriteJSON with another status.
+func WriteStatus(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	Write(w, contentType, body)
+	write(w, status, contentType, body)
 	return nil
 }
 
 // Write answers 200 with a body of this media type, as WriteJSON does.
 func Write(w http.ResponseWriter, mediaType string, body []byte) {
+	write(w, http.StatusOK, mediaType, body)
+}
+
+func write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	noStore(w)
 	h := w.Header()
 	h["Content-Type"] = []string{mediaType}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))} // otherwise net/http sends what is longer than 2 KiB in chunks
-	_, _ = w.Write(body)                                    // a client that left needs no answer
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that left needs no answer
 }
 
 // WriteError answers err as RFC 6749 section 5.2 wants it, and notes it for the log.

@@ -8,6 +8,7 @@ const (
 	JWKSPath       = "/jwks"       // RFC 7517 section 5
 	IntrospectPath = "/introspect" // RFC 7662 section 2
 	RevokePath     = "/revoke"     // RFC 7009 section 2
+	RegisterPath   = "/register"   // RFC 7591 section 3, OpenID Connect Registration 3
 	LogoutPath     = "/logout"     // OpenID Connect RP-Initiated Logout 2
 )
 

@@ -147,6 +147,8 @@ func cloneClient(c storage.Client) storage.Client {
 	c.Scopes = slices.Clone(c.Scopes)
 	c.RequestURIs = slices.Clone(c.RequestURIs)
 	c.DefaultACRValues = slices.Clone(c.DefaultACRValues)
+	c.AllowedScopes = slices.Clone(c.AllowedScopes)
+	c.AllowedGrantTypes = slices.Clone(c.AllowedGrantTypes)
 	c.RegistrationTokens = slices.Clone(c.RegistrationTokens)
 	c.Contacts = slices.Clone(c.Contacts)
 	c.DefaultMaxAge = clonePointer(c.DefaultMaxAge)

@@ -1,0 +1,31 @@
+package register
+
+import (
+	"net/http"
+	"net/url"
+
+	"signet/provider/oauth"
+	"signet/storage"
+)
+
+// answer tells the client what is registered, defaults included: OpenID Connect Registration 3.2 and 4.3, RFC 7591 section 3.2.1, RFC 7592
+// section 3. The secret is there when it was just made: only its hash is kept.
+func (e *Endpoint) answer(w http.ResponseWriter, status int, c storage.Client, secret, access string) error {
+	answer := map[string]any{
+		"client_id":                 c.ID,
+		"client_id_issued_at":       c.Created.Unix(),
+		"application_type":          c.ApplicationType,
+		"registration_client_uri":   e.Base + "/" + url.PathEscape(c.ID),
+		"registration_access_token": access,
+	}
+	if secret != "" {
+		answer["client_secret"] = secret
+		answer["client_secret_expires_at"] = 0 // never
+	}
+	for _, m := range members {
+		if value := m.get(c); value != nil {
+			answer[m.name] = value
+		}
+	}
+	return oauth.WriteStatus(w, status, answer)
+}
