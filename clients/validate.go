@@ -21,12 +21,14 @@ const (
 // [Signable].
 var idTokenAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// Validate returns all faults of c, joined, each a [*FieldError]; nil if there is none.
-func Validate(c storage.Client) error {
+// Validate returns all faults of c, joined, each a [*FieldError]; nil if there is none. scopes are those that the operator added to
+// [Scopes].
+func Validate(c storage.Client, scopes ...string) error {
 	var f fields.Faults
 	validateNames(&f, c)
 	validateAuthentication(&f, c)
 	validateFlows(&f, c)
+	validateScopes(&f, c, slices.Concat(Scopes, scopes))
 	validateURIs(&f, c)
 	validateTokens(&f, c)
 	validateSubject(&f, c)
@@ -123,12 +125,15 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 			}
 		}
 	}
+}
+
+func validateScopes(f *fields.Faults, c storage.Client, known []string) {
 	if len(c.Scopes) > maxScopes {
 		f.Add("scopes", "are more than %d", maxScopes)
 	}
 	f.Check("scopes", repeated(c.Scopes))
 	for _, s := range c.Scopes {
-		f.OneOf("scopes", s, Scopes...) // any other would be left out of each request without a word
+		f.OneOf("scopes", s, known...) // any other would be left out of each request without a word
 	}
 }
 

@@ -9,7 +9,7 @@
 // nobody sees. It reports all faults at once, each with its place and its fix. What a later version brings is refused by name
 // until then.
 //
-// Clients and users can be declared in the file. Their fields belong to the packages clients and users; here they are names
+// Scopes, claims, clients and users can be declared in the file. Their fields belong to the packages claims, clients and users; here they are names
 // and values with their lines, so that whoever applies the rules can say where a fault stands.
 package configs
 
@@ -36,6 +36,8 @@ type Config struct {
 	Audit        Audit
 	Log          Log
 
+	Scopes  []Declared // Name is the scope
+	Claims  []Declared // Name is the claim
 	Clients []Declared // Name is the client's id
 	Users   []Declared // Name is the username
 
@@ -88,7 +90,7 @@ type Log struct {
 	Format string // json, text
 }
 
-// Declared is a client or a user as the file declares it: names and values, to which others apply the rules.
+// Declared is a scope, a claim, a client or a user as the file declares it: names and values, to which others apply the rules.
 type Declared struct {
 	Name   string
 	Place  Place

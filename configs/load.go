@@ -204,6 +204,8 @@ func (l *loader) at(n *yaml.Node) Place { return Place{File: l.file, Line: n.Lin
 
 // The keys of the file that are lists of declarations.
 const (
+	scopesKey    = "scopes"
+	claimsKey    = "claims"
 	clientsKey   = "clients"
 	usersKey     = "users"
 	resourcesKey = "resources"
@@ -214,6 +216,10 @@ func (l *loader) section(prefix string, n *yaml.Node) {
 	for key, value := range l.pairs(strings.TrimSuffix(prefix, "."), n) {
 		name := prefix + key.Value
 		switch {
+		case prefix == "" && name == scopesKey:
+			l.config.Scopes = l.declarations(name, "name", value)
+		case prefix == "" && name == claimsKey:
+			l.config.Claims = l.declarations(name, "name", value)
 		case prefix == "" && name == clientsKey:
 			l.config.Clients = l.declarations(name, "id", value)
 		case prefix == "" && name == usersKey:
@@ -252,7 +258,7 @@ func (l *loader) siblings(prefix string) []string {
 		}
 	}
 	if prefix == "" {
-		keys = append(keys, clientsKey, usersKey)
+		keys = append(keys, scopesKey, claimsKey, clientsKey, usersKey)
 	}
 	return keys
 }
@@ -311,7 +317,7 @@ func (l *loader) isSingle(name string) bool {
 	return i >= 0 && !l.settings[i].list
 }
 
-// declarations reads a list of clients or users, each named by its field nameKey.
+// declarations reads a list of what is declared, each entry named by its field nameKey.
 func (l *loader) declarations(list, nameKey string, n *yaml.Node) []Declared {
 	if n.Kind != yaml.SequenceNode {
 		l.fault(l.at(n), list, "not a list", "begin each entry with a dash, as in \"- "+nameKey+": …\"")

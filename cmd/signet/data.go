@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/claims"
 	"signet/configs"
 	"signet/keys"
 	"signet/provider/issue"
@@ -138,8 +139,8 @@ func openKeys(ctx context.Context, cfg configs.Config, store storage.Rings, mast
 	})
 }
 
-func newIssuer(cfg configs.Config, store storage.Store, k *keys.Keys) *issue.Issuer {
+func newIssuer(cfg configs.Config, catalogue *claims.Catalogue, store storage.Store, k *keys.Keys) *issue.Issuer {
 	return issue.New(issue.Options{
-		Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
+		Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Claims: catalogue, IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
 	})
 }

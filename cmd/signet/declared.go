@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signet/audit"
+	"signet/claims"
 	"signet/clients"
 	"signet/configs"
 	"signet/fields"
@@ -21,8 +22,9 @@ import (
 
 // declared is what the file declares, held to the rules of the rooms.
 type declared struct {
-	clients []storage.Client
-	users   []declaredUser
+	catalogue *claims.Catalogue
+	clients   []storage.Client
+	users     []declaredUser
 }
 
 type declaredUser struct {
@@ -34,9 +36,14 @@ type declaredUser struct {
 func readDeclared(c configs.Config) (declared, configs.Faults) {
 	var all declared
 	var faults configs.Faults
+	all.catalogue, faults = readClaims(c)
+	var scopes []string
+	for _, s := range c.Scopes {
+		scopes = append(scopes, s.Name)
+	}
 	for _, d := range c.Clients {
 		r := reader{kind: "clients", declared: d}
-		client := r.client(c.Keys.Algorithms)
+		client := r.client(c.Keys.Algorithms, scopes)
 		all.clients, faults = append(all.clients, client), append(faults, r.faults...)
 	}
 	for _, d := range c.Users {
@@ -45,6 +52,41 @@ func readDeclared(c configs.Config) (declared, configs.Faults) {
 		all.users, faults = append(all.users, user), append(faults, r.faults...)
 	}
 	return all, faults
+}
+
+// readClaims makes the catalogue of the declared scopes and claims; nil if they have faults.
+func readClaims(c configs.Config) (*claims.Catalogue, configs.Faults) {
+	var d claims.Declarations
+	var readers []*reader
+	for _, one := range c.Scopes {
+		s := claims.Scope{Name: one.Name}
+		r := &reader{kind: "scopes", declared: one}
+		r.set(claims.ScopeFields.Names(), func(name string, values []string) error { return claims.ScopeFields.Set(&s, name, values) })
+		d.Scopes, readers = append(d.Scopes, s), append(readers, r)
+	}
+	for _, one := range c.Claims {
+		m := claims.Mapping{Name: one.Name}
+		r := &reader{kind: "claims", declared: one}
+		r.set(claims.MappingFields.Names(), func(name string, values []string) error { return claims.MappingFields.Set(&m, name, values) })
+		d.Claims, readers = append(d.Claims, m), append(readers, r)
+	}
+	var faults configs.Faults
+	for i, r := range readers {
+		if i < len(d.Scopes) {
+			r.rules(d.ScopeFaults(i))
+		} else {
+			r.rules(d.ClaimFaults(i - len(d.Scopes)))
+		}
+		faults = append(faults, r.faults...)
+	}
+	if faults != nil {
+		return nil, faults
+	}
+	catalogue, err := d.Catalogue()
+	if err != nil {
+		return nil, configs.Faults{{Key: "claims", Problem: err.Error()}}
+	}
+	return catalogue, nil
 }
 
 // reader makes one record.
@@ -112,7 +154,7 @@ func (r *reader) set(names []string, set func(name string, values []string) erro
 	for _, f := range r.declared.Fields {
 		switch {
 		case slices.Contains(own, f.Name):
-		case f.Name == "secret" || f.Name == "client_secret" || f.Name == "password":
+		case len(own) > 0 && (f.Name == "secret" || f.Name == "client_secret" || f.Name == "password"):
 			r.fault(f.Name, "a secret does not stand in this file", "use "+strings.Join(own[len(own)-2:], " or "))
 		case !slices.Contains(names, f.Name):
 			fix := "known here: " + strings.Join(append(slices.Clone(own), names...), ", ")
@@ -126,7 +168,7 @@ func (r *reader) set(names []string, set func(name string, values []string) erro
 	}
 }
 
-func (r *reader) client(algs []string) storage.Client {
+func (r *reader) client(algs, scopes []string) storage.Client {
 	name, typ := r.declared.Name, r.one("type")
 	c, err := clients.New(typ, name, time.Time{})
 	c.ID, c.Origin = name, storage.OriginFile
@@ -140,7 +182,7 @@ func (r *reader) client(algs []string) storage.Client {
 		"type", "secret_file", "secret_hash")
 	c.SecretHash = r.secret(c)
 	if typ != "" && err == nil {
-		r.rules(errors.Join(clients.Validate(c), clients.Signable(c, algs)))
+		r.rules(errors.Join(clients.Validate(c, scopes...), clients.Signable(c, algs)))
 	}
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/audit"
+	"signet/claims"
 	"signet/clients"
 	"signet/cmd/signet/demo"
 	"signet/configs"
@@ -59,7 +60,7 @@ func (a *app) dev(ctx context.Context, at, demoAt string, verbose bool) (err err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	cfg := configured{Config: configs.Default()}
+	cfg := configured{Config: configs.Default(), declared: declared{catalogue: claims.Standard()}}
 	cfg.Issuer, cfg.Listen, cfg.Data = "http://"+at, at, dir
 	cfg.Log = configs.Log{Level: "warn", Format: "text"}
 	if verbose {

@@ -116,6 +116,10 @@ func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*a
 	if err := ownFolder(cfg.Data); err != nil {
 		return nil, nil, err
 	}
+	catalogue, faults := readClaims(cfg)
+	if faults != nil {
+		return nil, nil, faults
+	}
 	store, err := openStore(cfg, 500*time.Millisecond, a.quietLog(), false)
 	if err != nil {
 		return nil, nil, err
@@ -135,9 +139,10 @@ func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*a
 			if err != nil {
 				return nil, err
 			}
-			return newIssuer(cfg, store, k), nil
+			return newIssuer(cfg, catalogue, store, k), nil
 		},
 		Algs:   cfg.Keys.Algorithms,
+		Scopes: catalogue.Added(),
 		Hash:   func(_ context.Context, password string) (string, error) { return users.HashPassword(password) },
 		Status: admin.Status{Version: version().Version, Issuer: cfg.Issuer, PID: os.Getpid(), Started: time.Now()},
 		File:   file,

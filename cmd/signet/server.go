@@ -115,7 +115,7 @@ func (s *server) providerOptions() provider.Options {
 		proxies = append(proxies, p.String())
 	}
 	return provider.Options{
-		Issuer: s.cfg.Issuer, Store: s.store, Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
+		Issuer: s.cfg.Issuer, Claims: s.cfg.declared.catalogue, Store: s.store, Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
 			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,
@@ -136,12 +136,14 @@ func (s *server) close() error {
 
 // admin is the operator's API of this server.
 func (s *server) admin() http.Handler {
-	tokens := newIssuer(s.cfg.Config, s.store, s.keys)
+	catalogue := s.cfg.declared.catalogue
+	tokens := newIssuer(s.cfg.Config, catalogue, s.store, s.keys)
 	return admin.New(admin.Options{
 		Store:  s.store,
 		Keys:   func() (*keys.Keys, error) { return s.keys, nil },
 		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
 		Algs:   s.keys.Algs(),
+		Scopes: catalogue.Added(),
 		Hash:   s.passwords.Hash,
 		Status: admin.Status{Version: version().Version, Issuer: s.cfg.Issuer, PID: os.Getpid(), Started: time.Now()},
 		File:   s.cfg.file,

@@ -81,7 +81,7 @@ func (a *api) addClient(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) validClient(c storage.Client) error {
-	return errors.Join(clients.Validate(c), clients.Signable(c, a.Algs))
+	return errors.Join(clients.Validate(c, a.Scopes...), clients.Signable(c, a.Algs))
 }
 
 func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {

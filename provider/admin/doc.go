@@ -50,6 +50,7 @@ type Options struct {
 	Keys   func() (*keys.Keys, error)                    // opened when first needed: clients and users need no master key
 	Tokens func() (*issue.Issuer, error)                 // likewise
 	Algs   []string                                      // those that are on
+	Scopes []string                                      // those that the operator added to the standard ones
 	Hash   func(context.Context, string) (string, error) // of a new password
 	Status Status
 	File   string // the configuration file, for saying where a declaration is changed
