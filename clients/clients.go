@@ -37,6 +37,16 @@ const (
 	AuthNone  = "none"
 	AuthBasic = "client_secret_basic"
 	AuthPost  = "client_secret_post"
+	// The client signs an assertion (RFC 7523): with its secret, or with a key of its jwks or jwks_uri.
+	AuthSecretJWT = "client_secret_jwt"
+	AuthKeyJWT    = "private_key_jwt"
+)
+
+// KeyAlgs are the JWS algorithms that clients sign with by a key of theirs, SecretAlgs those by the secret that we gave them: RFC 7518
+// section 3.1, RFC 8037.
+var (
+	KeyAlgs    = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	SecretAlgs = []string{"HS256", "HS384", "HS512"}
 )
 
 // Grant types that a client can be registered for.
@@ -57,6 +67,7 @@ type FieldError = fields.Error
 const (
 	idLength     = 24 // of 62 characters: 142 bits
 	secretLength = 43 // 256 bits
+	keyLength    = 86 // 512 bits, for HS512: RFC 7518 section 3.2 wants a key as long as the hash
 )
 
 // New returns a client of the type with a fresh id and the type's defaults. It has no redirect URI and no secret yet.
@@ -111,6 +122,38 @@ func NewSecret() (secret string, hash storage.Hash) {
 	return secret, storage.HashOf([]byte(secret))
 }
 
+// Sealer encrypts what we must be able to read again: a [*signet/keys.Keys].
+type Sealer interface {
+	Seal(purpose string, plain []byte) []byte
+}
+
+// SealPurpose is what the sealed secret of a client is sealed for.
+func SealPurpose(id string) string { return "client secret " + id }
+
+// GiveSecret gives c a fresh secret of the kind that its token_endpoint_auth_method needs, or takes from it what it does not need any
+// more, and returns the secret, to be shown once; "" for none. The sealer is asked for where the secret must be readable again.
+func GiveSecret(c *storage.Client, sealer func() (Sealer, error)) (secret string, err error) {
+	c.SecretHash, c.SealedSecret = storage.Hash{}, nil
+	switch {
+	case SealsSecret(*c):
+		s, err := sealer()
+		if err != nil {
+			return "", err
+		}
+		secret = randomText(keyLength)
+		c.SecretHash, c.SealedSecret = storage.HashOf([]byte(secret)), s.Seal(SealPurpose(c.ID), []byte(secret))
+	case NeedsSecret(*c):
+		secret, c.SecretHash = NewSecret()
+	}
+	return secret, nil
+}
+
+// SecretFits reports whether what c has of a secret is what its token_endpoint_auth_method needs. If not, it needs [GiveSecret]: a
+// secret that was only hashed cannot be sealed any more, and one that was sealed shall not go on as one that is not.
+func SecretFits(c storage.Client) bool {
+	return c.SecretHash.IsZero() != NeedsSecret(c) && (c.SealedSecret != nil) == SealsSecret(c)
+}
+
 // randomText returns letters and digits alone: clients differ in how they encode anything else in HTTP Basic.
 func randomText(length int) string {
 	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -129,8 +172,11 @@ func randomText(length int) string {
 
 // NeedsSecret reports whether the client authenticates with a secret that we gave it.
 func NeedsSecret(c storage.Client) bool {
-	return c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost
+	return c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost || SealsSecret(c)
 }
+
+// SealsSecret reports whether that secret must be readable to us, since the client signs with it.
+func SealsSecret(c storage.Client) bool { return c.TokenEndpointAuthMethod == AuthSecretJWT }
 
 // Public reports whether the client has no credentials: RFC 6749 section 2.1. Whoever knows its id can claim to be it.
 func Public(c storage.Client) bool { return c.TokenEndpointAuthMethod == AuthNone }

@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -15,7 +17,10 @@ var Fields = fields.Table[storage.Client]{
 	fields.String("client_name", "what people see when they sign in", func(c *storage.Client) *string { return &c.Name }),
 	fields.List("redirect_uris", "where answers may be sent, compared byte for byte", func(c *storage.Client) *[]string { return &c.RedirectURIs }),
 	fields.List("post_logout_redirect_uris", "where the browser may go after a logout", func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs }),
-	fields.String("token_endpoint_auth_method", "client_secret_basic, client_secret_post or none", func(c *storage.Client) *string { return &c.TokenEndpointAuthMethod }),
+	fields.String("token_endpoint_auth_method", "client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or none", func(c *storage.Client) *string { return &c.TokenEndpointAuthMethod }),
+	fields.String("token_endpoint_auth_signing_alg", "what assertions of client_secret_jwt and private_key_jwt must be signed with; empty for any", func(c *storage.Client) *string { return &c.TokenEndpointAuthSigningAlg }),
+	jwks,
+	fields.String("jwks_uri", "where the app publishes its public keys, instead of jwks", func(c *storage.Client) *string { return &c.JWKSURI }),
 	fields.Words("grant_types", "authorization_code, refresh_token, implicit", func(c *storage.Client) *[]string { return &c.GrantTypes }),
 	responseTypes,
 	fields.Words("scopes", "what the client may ask for", func(c *storage.Client) *[]string { return &c.Scopes }),
@@ -60,6 +65,24 @@ var responseTypes = func() fields.Field[storage.Client] {
 	}
 	return f
 }()
+
+var jwks = fields.Field[storage.Client]{
+	Name: "jwks",
+	Help: "the app's public keys, a JWK set in JSON",
+	Set: func(c *storage.Client, values []string) error {
+		var compact bytes.Buffer
+		if values[0] == "" {
+			c.JWKS = nil
+			return nil
+		}
+		if json.Compact(&compact, []byte(values[0])) != nil {
+			return errors.New("is not JSON; write a JWK set, like {\"keys\": [{\"kty\": …}]}")
+		}
+		c.JWKS = compact.Bytes()
+		return nil
+	},
+	Get: func(c *storage.Client) []string { return []string{string(c.JWKS)} },
+}
 
 var defaultMaxAge = fields.Field[storage.Client]{
 	Name: "default_max_age",

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/clients/keyset"
 	"signet/fields"
 	"signet/storage"
 )
@@ -19,7 +20,7 @@ const (
 
 // idTokenAlgs are the algorithms that can be registered for ID tokens. Whether there is a key for one is for the keys to say: see
 // [Signable].
-var idTokenAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+var idTokenAlgs = KeyAlgs
 
 // Validate returns all faults of c, joined, each a [*FieldError]; nil if there is none. scopes are those that the operator added to
 // [Scopes].
@@ -78,7 +79,7 @@ func validateAuthentication(f *fields.Faults, c storage.Client) {
 	const method = "token_endpoint_auth_method"
 	switch c.Type {
 	case Web:
-		f.OneOf(method, c.TokenEndpointAuthMethod, AuthBasic, AuthPost)
+		f.OneOf(method, c.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
 	case SPA, Native: // RFC 6749 section 2.1, RFC 8252 section 8.4: what is shipped to everybody is no secret
 		if c.Type == Native && c.Origin == storage.OriginRegistered { // section 8.4: each copy of the app has a secret of its own
 			f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone, AuthBasic, AuthPost)
@@ -89,9 +90,12 @@ func validateAuthentication(f *fields.Faults, c storage.Client) {
 	switch {
 	case NeedsSecret(c) && c.SecretHash.IsZero():
 		f.Add("client_secret", "is missing: %s needs one; let one be made", c.TokenEndpointAuthMethod)
-	case Public(c) && !c.SecretHash.IsZero():
+	case !NeedsSecret(c) && !c.SecretHash.IsZero():
 		f.Add("client_secret", "is set for a client that has none; remove it")
+	case !SecretFits(c):
+		f.Add("client_secret", "was not made for %s; let one be made", c.TokenEndpointAuthMethod)
 	}
+	validateKeys(f, c)
 	f.OneOf("pkce", c.PKCE, storage.PKCERequired, storage.PKCEOptional)
 	f.OneOf("refresh_rotation", c.RefreshRotation, storage.RotationRotate, storage.RotationKeep)
 	if Public(c) && c.PKCE == storage.PKCEOptional { // RFC 9700 section 2.1.1
@@ -99,6 +103,34 @@ func validateAuthentication(f *fields.Faults, c storage.Client) {
 	}
 	if Public(c) && c.RefreshRotation == storage.RotationKeep { // RFC 9700 section 2.2.2
 		f.Add("refresh_rotation", "is %s only for clients with a secret; set it to %s", storage.RotationKeep, storage.RotationRotate)
+	}
+}
+
+// validateKeys: OpenID Connect Registration 2, jwks, jwks_uri and token_endpoint_auth_signing_alg.
+func validateKeys(f *fields.Faults, c storage.Client) {
+	const alg = "token_endpoint_auth_signing_alg"
+	switch {
+	case c.TokenEndpointAuthSigningAlg == "":
+	case c.TokenEndpointAuthMethod == AuthKeyJWT:
+		f.OneOf(alg, c.TokenEndpointAuthSigningAlg, KeyAlgs...)
+	case c.TokenEndpointAuthMethod == AuthSecretJWT:
+		f.OneOf(alg, c.TokenEndpointAuthSigningAlg, SecretAlgs...)
+	default:
+		f.Add(alg, "is for %s and %s; leave it out for %s", AuthKeyJWT, AuthSecretJWT, fields.Quote(c.TokenEndpointAuthMethod))
+	}
+	if len(c.JWKS) > 0 {
+		if _, err := keyset.Parse(c.JWKS); err != nil {
+			f.Add("jwks", "%s", err)
+		}
+	}
+	if c.JWKSURI != "" {
+		f.Check("jwks_uri", webRedirectProblem(c.JWKSURI)) // http on loopback alone; whether it is fetched is for outgoing_allow to say
+	}
+	switch {
+	case len(c.JWKS) > 0 && c.JWKSURI != "":
+		f.Add("jwks", "stands beside jwks_uri; keep one of the two")
+	case len(c.JWKS) == 0 && c.JWKSURI == "" && c.TokenEndpointAuthMethod == AuthKeyJWT:
+		f.Add("jwks", "or jwks_uri is missing: %s needs the public keys", AuthKeyJWT)
 	}
 }
 

@@ -28,6 +28,8 @@ type Config struct {
 	Registration        string // RegistrationOff
 	TLSCert, TLSKey     string // PEM files; both or none
 	TrustedProxy        []netip.Prefix
+	OutgoingAllow       []netip.Prefix // addresses that are not public and that we may fetch from
+	OutgoingCA          string         // PEM file; "": the system's certificates alone
 	AllowInsecureIssuer bool
 
 	Lifetimes    Lifetimes

@@ -37,8 +37,9 @@ func table(c *Config) []setting {
 		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
 		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},
 		{name: "rate_limit", arg: "on|off", later: true, into: later("limits on all requests of an address come later, and those on guessed passwords are always on")},
-		{name: "outgoing_allow", arg: "CIDR", later: true, list: true, into: later("comes with the features that fetch from clients")},
-		{name: "outgoing_ca", arg: "FILE", later: true, into: later("comes with the features that fetch from clients")},
+		{name: "outgoing_allow", arg: "CIDR", help: "private addresses that keys and other documents of clients may be fetched from; may be repeated",
+			list: true, into: outgoing(&c.OutgoingAllow)},
+		{name: "outgoing_ca", arg: "FILE", help: "certificates to trust there besides the system's, PEM", into: text(&c.OutgoingCA)},
 		{name: "allow_insecure_issuer", into: boolean(&c.AllowInsecureIssuer)},
 
 		{name: "lifetimes.access_token", into: duration(&c.Lifetimes.AccessToken, time.Second, day, "a revoked one is good until then where nobody asks us")},
@@ -170,6 +171,19 @@ func prefixes(p *[]netip.Prefix) func([]string) error {
 		}
 		*p = list
 		return nil
+	}
+}
+
+// outgoing are prefixes too, and not everything: then whoever writes a URL into a client's metadata could have us talk to this machine.
+func outgoing(p *[]netip.Prefix) func([]string) error {
+	read := prefixes(p)
+	return func(values []string) error {
+		for _, v := range values {
+			if prefix, err := netip.ParsePrefix(v); err == nil && (prefix.Bits() == 0 || prefix.Addr().Is4In6() && prefix.Bits() <= 96) {
+				return fmt.Errorf("%s is every address, those of this machine too; write the range that the apps are in", v)
+			}
+		}
+		return read(values)
 	}
 }
 

@@ -166,7 +166,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	base := strings.TrimSuffix(issuer.EscapedPath(), "/")
 	cookies := cookie.New(issuer)
 	clientKeys := keyset.New(keyset.Options{Fetch: o.Fetch, Now: o.Now, Log: o.Log})
-	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Issuer: o.Issuer})
+	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: clientKeys, Secrets: o.Keys, Issuer: o.Issuer, Now: o.Now})
 	issuing := issue.New(issue.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: clientKeys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})

@@ -38,6 +38,7 @@ The id and the secret go into the app's configuration. The secret is shown now a
 		Example: `    signet client add web "My app" --redirect-uri https://app.example.com/callback
     signet client add spa "My page" --redirect-uri https://page.example.com/ --trusted
     signet client add native "My tool" --redirect-uri http://127.0.0.1/callback
+    signet client add web "My app" --redirect-uri https://app.example.com/cb --auth-method private_key_jwt --jwks-uri https://app.example.com/keys
     signet client add web Shop --redirect-uri https://shop.example.com/cb --json | jq -r .client_secret`,
 		Args: exactly("TYPE", "NAME"),
 	}

@@ -120,6 +120,10 @@ func fileFaults(c configs.Config) configs.Faults {
 				Fix: "name a certificate and its key, in PEM, that signet may read"})
 		}
 	}
+	if _, err := outgoingCA(c); err != nil {
+		faults = append(faults, configs.Fault{Place: c.Place("outgoing_ca"), Key: "outgoing_ca", Problem: err.Error(),
+			Fix: "name a file of certificates, in PEM, that signet may read"})
+	}
 	if c.MasterKeyFile != "" {
 		if _, err := keys.LoadMaster(c.MasterKeyFile); err != nil {
 			faults = append(faults, configs.Fault{Place: c.Place("master_key_file"), Key: "master_key_file", Problem: err.Error(),

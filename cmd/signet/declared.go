@@ -181,6 +181,10 @@ func (r *reader) client(algs, scopes []string) storage.Client {
 	r.set(clients.Fields.Names(), func(name string, values []string) error { return clients.Set(&c, name, values) },
 		"type", "secret_file", "secret_hash")
 	c.SecretHash = r.secret(c)
+	if clients.SealsSecret(c) {
+		r.fault("token_endpoint_auth_method", clients.AuthSecretJWT+" has a secret that is made and sealed here, and none from a file",
+			"use "+clients.AuthKeyJWT+", or signet client add")
+	}
 	if typ != "" && err == nil {
 		r.rules(errors.Join(clients.Validate(c, scopes...), clients.Signable(c, algs)))
 	}
@@ -302,6 +306,7 @@ func (d declared) applyClients(ctx context.Context, store storage.Store, now tim
 		}
 		c.Origin, c.Updated = storage.OriginOperator, now
 		c.SecretHash, c.RedirectURIs, c.PostLogoutRedirectURIs, c.GrantTypes, c.ResponseTypes = storage.Hash{}, nil, nil, nil, nil
+		c.JWKS, c.JWKSURI = nil, ""
 		if _, err := store.SaveClient(ctx, c, byFile(now, "no longer declared")); err != nil {
 			return fmt.Errorf("%s: %w", c.ID, err)
 		}

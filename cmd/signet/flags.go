@@ -16,9 +16,10 @@ import (
 
 // shortFlags are the fields whose flag is not simply their name.
 var shortFlags = map[string]string{
-	"client_name":                  "name",
-	"token_endpoint_auth_method":   "auth-method",
-	"id_token_signed_response_alg": "id-token-alg",
+	"client_name":                     "name",
+	"token_endpoint_auth_method":      "auth-method",
+	"token_endpoint_auth_signing_alg": "auth-signing-alg",
+	"id_token_signed_response_alg":    "id-token-alg",
 }
 
 // fieldAnnotation ties a flag to its field.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"signet/clients"
+	"signet/configs"
+	"signet/fetch"
 	"signet/keys"
 	"signet/provider"
 	"signet/provider/admin"
@@ -78,8 +81,40 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 		return s, err
 	}
 	s.passwords = users.NewAuthenticator(users.Options{Store: s.store, Log: log})
-	s.handler, err = provider.New(s.providerOptions())
+	options := s.providerOptions()
+	if options.Fetch, err = newFetch(cfg.Config, log); err != nil {
+		return s, err
+	}
+	s.handler, err = provider.New(options)
 	return s, err
+}
+
+// newFetch is the way to what the metadata of clients names.
+func newFetch(cfg configs.Config, log *slog.Logger) (*fetch.Client, error) {
+	pool, err := outgoingCA(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("outgoing_ca: %w", err)
+	}
+	return fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: log}), nil
+}
+
+// outgoingCA is whom the system trusts and whom the configuration adds; nil if it adds nobody.
+func outgoingCA(cfg configs.Config) (*x509.CertPool, error) {
+	if cfg.OutgoingCA == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(cfg.OutgoingCA)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil { // a machine that trusts nobody
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", cfg.OutgoingCA)
+	}
+	return pool, nil
 }
 
 // signable refuses a configuration under which ID tokens could not be signed as clients were registered for. Those that the file

@@ -66,9 +66,9 @@ func (a *api) addClient(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setErr := setAll(n.Fields, func(name string, values []string) error { return clients.Set(&c, name, values) })
-	var secret string
-	if clients.NeedsSecret(c) {
-		secret, c.SecretHash = clients.NewSecret()
+	secret, err := clients.GiveSecret(&c, a.sealer)
+	if err != nil {
+		return err
 	}
 	if err := errors.Join(setErr, a.validClient(c)); err != nil {
 		return err
@@ -80,6 +80,9 @@ func (a *api) addClient(w http.ResponseWriter, r *http.Request) error {
 	return writeStatus(w, http.StatusCreated, ClientSecret{c, secret})
 }
 
+// sealer is asked for only where it is needed: it may have to open the keys.
+func (a *api) sealer() (clients.Sealer, error) { return a.Keys() }
+
 func (a *api) validClient(c storage.Client) error {
 	return errors.Join(clients.Validate(c, a.Scopes...), clients.Signable(c, a.Algs))
 }
@@ -90,13 +93,13 @@ func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var secret string
-	c, err := a.changeClient(r, "set "+names(ch.Fields), func(c *storage.Client) error {
+	c, err := a.changeClient(r, "set "+names(ch.Fields), func(c *storage.Client) (err error) {
 		secret = ""
 		setErr := setAll(ch.Fields, func(name string, values []string) error { return clients.Set(c, name, values) })
-		if clients.NeedsSecret(*c) && c.SecretHash.IsZero() { // the authentication method was changed from none
-			secret, c.SecretHash = clients.NewSecret()
+		if !clients.SecretFits(*c) { // the authentication method was changed to one with another kind of secret
+			secret, err = clients.GiveSecret(c, a.sealer)
 		}
-		return setErr
+		return errors.Join(setErr, err)
 	})
 	if err != nil {
 		return err
@@ -106,12 +109,12 @@ func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {
 
 func (a *api) rotateSecret(w http.ResponseWriter, r *http.Request) error {
 	var secret string
-	c, err := a.changeClient(r, "new secret", func(c *storage.Client) error {
+	c, err := a.changeClient(r, "new secret", func(c *storage.Client) (err error) {
 		if !clients.NeedsSecret(*c) {
 			return refuse(http.StatusConflict, "client %s has no secret: it authenticates by %s", c.ID, c.TokenEndpointAuthMethod)
 		}
-		secret, c.SecretHash = clients.NewSecret()
-		return nil
+		secret, err = clients.GiveSecret(c, a.sealer)
+		return err
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"signet/provider/oauth"
 	"signet/storage"
@@ -13,30 +17,48 @@ import (
 // Store is what this room needs of the store.
 type Store interface {
 	Client(ctx context.Context, id string) (storage.Client, error)
+	storage.Assertions
+}
+
+// Keys finds the keys of clients: a [*signet/clients/keyset.Keys].
+type Keys interface {
+	Verification(ctx context.Context, c storage.Client, alg, kid string) (jose.JSONWebKey, error)
+}
+
+// Secrets opens sealed secrets: a [*signet/keys.Keys].
+type Secrets interface {
+	Unseal(purpose string, sealed []byte) ([]byte, error)
 }
 
 // Options are what an [Authenticator] is made of.
 type Options struct {
-	Store  Store
-	Issuer string // the realm of the challenge
+	Store   Store
+	Keys    Keys
+	Secrets Secrets
+	Issuer  string // the realm of the challenge, and the audience of assertions
+	Now     func() time.Time
 }
 
 // Authenticator authenticates clients. Its method may be called concurrently.
 type Authenticator struct {
-	store     Store
+	Options
 	challenge string
+	audiences []string     // of assertions
 	dummy     storage.Hash // compared with where there is no client; no secret has it
 }
 
 // New returns an Authenticator.
 func New(o Options) *Authenticator {
-	a := &Authenticator{store: o.Store, challenge: `Basic realm="` + o.Issuer + `"`}
+	a := &Authenticator{
+		Options: o, challenge: `Basic realm="` + o.Issuer + `"`,
+		audiences: []string{o.Issuer, strings.TrimSuffix(o.Issuer, "/") + oauth.TokenPath},
+	}
 	rand.Read(a.dummy[:])
 	return a
 }
 
 // refused is the one text for all that fails once the credentials could be read.
-const refused = "client authentication failed: the client is unknown, its secret is wrong, or it is registered for another token_endpoint_auth_method"
+const refused = "client authentication failed: the client is unknown, its secret or signature is wrong, or it is registered for another token_endpoint_auth_method"
 
 // Authenticate returns the client that sent r, whose body is form. Its errors are [*oauth.Error]: invalid_client, with a challenge if
 // the Authorization header was used (RFC 6749 section 5.2); invalid_request for several methods at once; or the store's trouble.
@@ -57,7 +79,7 @@ func (a *Authenticator) authenticate(r *http.Request, form oauth.Params) (storag
 	if err != nil {
 		return storage.Client{}, err
 	}
-	c, err := a.store.Client(r.Context(), sent.id)
+	c, err := a.Store.Client(r.Context(), sent.id)
 	unknown := errors.Is(err, storage.ErrNotFound)
 	if err != nil && !unknown {
 		return storage.Client{}, err
@@ -65,8 +87,12 @@ func (a *Authenticator) authenticate(r *http.Request, form oauth.Params) (storag
 	if unknown {
 		c = storage.Client{SecretHash: a.dummy}
 	}
-	good := sent.method.verify(c, sent)
-	registered := c.TokenEndpointAuthMethod == sent.method.name
+	err = sent.method.verify(r.Context(), a, c, sent)
+	var wrong mismatch
+	if err != nil && !errors.As(err, &wrong) {
+		return storage.Client{}, err
+	}
+	good, registered := err == nil, c.TokenEndpointAuthMethod == sent.method.name
 	switch {
 	case good && registered && !unknown:
 		return c, nil
@@ -74,18 +100,16 @@ func (a *Authenticator) authenticate(r *http.Request, form oauth.Params) (storag
 		// Whoever holds the secret may know what is registered, and is the one to repair it.
 		return storage.Client{}, oauth.Errorf(oauth.InvalidClient, "this client is registered for the token_endpoint_auth_method %s", c.TokenEndpointAuthMethod)
 	}
-	return storage.Client{}, oauth.Errorf(oauth.InvalidClient, refused).Because(cause(unknown, good, registered))
+	return storage.Client{}, oauth.Errorf(oauth.InvalidClient, refused).Because(cause(unknown, registered, err))
 }
 
 // cause is for the operator.
-func cause(unknown, good, registered bool) error {
+func cause(unknown, registered bool, mismatch error) error {
 	switch {
 	case unknown:
 		return errors.New("unknown client")
 	case !registered:
-		return errors.New("another method than the registered one")
-	case !good:
-		return errors.New("wrong secret")
+		return errMethod
 	}
-	return nil
+	return mismatch
 }

@@ -37,7 +37,7 @@ func newHouse(t *testing.T) house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	h := house{New(Options{Store: store, Issuer: issuer}), map[string]string{}, map[string]string{}}
+	h := house{New(Options{Store: store, Issuer: issuer, Now: func() time.Time { return now }}), map[string]string{}, map[string]string{}}
 	for name, method := range map[string]string{"basic": clients.AuthBasic, "basic2": clients.AuthBasic, "post": clients.AuthPost, "public": clients.AuthNone} {
 		c, err := clients.New(clients.Web, name, now)
 		if err != nil {
@@ -149,10 +149,10 @@ func TestAuthenticate(t *testing.T) {
 		"not UTF-8, escaped":                        {[]string{basic(id["basic"], "%ff")}, nil, "", oauth.InvalidClient, "not UTF-8"},
 		"a control character, escaped":              {[]string{basic(id["basic"]+"%00", secret["basic"])}, nil, "", oauth.InvalidClient, "not UTF-8"},
 		"broken percent-encoding":                   {[]string{basic(id["basic"], "%4")}, nil, "", oauth.InvalidClient, "percent-encoding"},
-		"nobody at all":                             {nil, nil, "", oauth.InvalidClient, "client_id, or HTTP Basic, is missing"},
-		"a secret of nobody":                        {nil, []string{"client_secret", secret["post"]}, "", oauth.InvalidClient, "client_id, or HTTP Basic, is missing"},
-		"an assertion comes later":                  {nil, []string{"client_id", id["public"], "client_assertion", "x"}, "", oauth.InvalidClient, "not supported yet"},
-		"an assertion's type beside a secret":       {[]string{basic(id["basic"], secret["basic"])}, []string{"client_assertion_type", "x"}, "", oauth.InvalidClient, "not supported yet"},
+		"nobody at all":                             {nil, nil, "", oauth.InvalidClient, "client_id, HTTP Basic or client_assertion is missing"},
+		"a secret of nobody":                        {nil, []string{"client_secret", secret["post"]}, "", oauth.InvalidClient, "client_id, HTTP Basic or client_assertion is missing"},
+		"an assertion without its type":             {nil, []string{"client_id", id["public"], "client_assertion", "x"}, "", oauth.InvalidClient, "client_assertion_type must be"},
+		"an assertion's type beside a secret":       {[]string{basic(id["basic"], secret["basic"])}, []string{"client_assertion_type", "x"}, "", oauth.InvalidClient, "client_assertion_type must be"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +187,7 @@ func TestAuthenticate(t *testing.T) {
 }
 
 // down is a store that cannot answer.
-type down struct{}
+type down struct{ storage.Assertions }
 
 func (down) Client(context.Context, string) (storage.Client, error) {
 	return storage.Client{}, storage.ErrBusy
@@ -208,7 +208,7 @@ func TestNoSecretFits(t *testing.T) {
 		"a secret method without a hash": {ID: "a", TokenEndpointAuthMethod: clients.AuthBasic},
 		"no method":                      {ID: "a"},
 	} {
-		h := house{Authenticator: New(Options{Store: one{c}, Issuer: issuer})}
+		h := house{Authenticator: New(Options{Store: one{client: c}, Issuer: issuer})}
 		for _, secret := range []string{"", "0", "x"} {
 			if _, e := h.ask(t, nil, "client_id", "a", "client_secret", secret); e == nil {
 				t.Errorf("%s: %q passes in the body", name, secret)
@@ -220,7 +220,10 @@ func TestNoSecretFits(t *testing.T) {
 	}
 }
 
-type one struct{ client storage.Client }
+type one struct {
+	storage.Assertions
+	client storage.Client
+}
 
 func (o one) Client(context.Context, string) (storage.Client, error) { return o.client, nil }
 

@@ -1,6 +1,7 @@
 package clientauth
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -16,37 +17,48 @@ import (
 
 // credentials are what a request says about who is calling.
 type credentials struct {
-	method *method
-	id     string
-	secret string
+	method    *method
+	id        string
+	secret    string
+	assertion *assertion
 }
 
-// method is one way to authenticate. read returns nil if the request does not use it, whoever the client is; verify reports whether
-// what was read proves that c is calling.
+// method is one way to authenticate. read returns nil if the request does not use it, whoever the client is; verify is nil if what was
+// read proves that c is calling, a [mismatch] if it does not. Any other error is for the client to read, or the server's own trouble.
 type method struct {
 	name   string
 	read   func(r *http.Request, form oauth.Params) (*credentials, error)
-	verify func(c storage.Client, sent *credentials) bool
+	verify func(ctx context.Context, a *Authenticator, c storage.Client, sent *credentials) error
 }
 
 var methods = []method{
 	{clients.AuthBasic, readBasic, secretMatches},
 	{clients.AuthPost, readPost, secretMatches},
+	{clients.AuthSecretJWT, readAssertion(clients.SecretAlgs), bySecret},
+	{clients.AuthKeyJWT, readAssertion(clients.KeyAlgs), byKey},
 	{clients.AuthNone, readNone, named},
 }
 
-// named proves nothing: that the client is registered for this method is what lets it in.
-func named(storage.Client, *credentials) bool { return true }
+// mismatch says why credentials do not fit, to the operator alone.
+type mismatch struct{ error }
 
-func secretMatches(c storage.Client, sent *credentials) bool {
-	return c.SecretHash.Matches([]byte(sent.secret))
+var (
+	errSecret = mismatch{errors.New("wrong secret")}
+	errMethod = mismatch{errors.New("another method than the registered one")}
+)
+
+// named proves nothing: that the client is registered for this method is what lets it in.
+func named(context.Context, *Authenticator, storage.Client, *credentials) error { return nil }
+
+func secretMatches(_ context.Context, _ *Authenticator, c storage.Client, sent *credentials) error {
+	if !c.SecretHash.Matches([]byte(sent.secret)) {
+		return errSecret
+	}
+	return nil
 }
 
 // read finds the one method that the request uses.
 func read(r *http.Request, form oauth.Params) (*credentials, error) {
-	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		return nil, oauth.Errorf(oauth.InvalidClient, "client_assertion is not supported yet; use client_secret_basic or client_secret_post")
-	}
 	var found *credentials
 	for i := range methods {
 		c, err := methods[i].read(r, form)
@@ -56,13 +68,13 @@ func read(r *http.Request, form oauth.Params) (*credentials, error) {
 		case c == nil:
 			continue
 		case found != nil: // RFC 6749 sections 2.3 and 5.2
-			return nil, oauth.Errorf(oauth.InvalidRequest, "the client authenticates in two ways; use the Authorization header or client_secret, not both")
+			return nil, oauth.Errorf(oauth.InvalidRequest, "the client authenticates in two ways; use one of the Authorization header, client_secret and client_assertion")
 		}
 		c.method = &methods[i]
 		found = c
 	}
 	if found == nil || found.id == "" {
-		return nil, oauth.Errorf(oauth.InvalidClient, "the request does not say which client sends it: client_id, or HTTP Basic, is missing")
+		return nil, oauth.Errorf(oauth.InvalidClient, "the request does not say which client sends it: client_id, HTTP Basic or client_assertion is missing")
 	}
 	return found, nil
 }
@@ -95,7 +107,7 @@ func readPost(_ *http.Request, form oauth.Params) (*credentials, error) {
 
 // readNone: RFC 6749 section 3.2.1, a client_id and nothing else.
 func readNone(r *http.Request, form oauth.Params) (*credentials, error) {
-	if !form.Has("client_id") || form.Has("client_secret") || len(r.Header.Values("Authorization")) > 0 {
+	if !form.Has("client_id") || form.Has("client_secret") || form.Has("client_assertion") || form.Has("client_assertion_type") || len(r.Header.Values("Authorization")) > 0 {
 		return nil, nil
 	}
 	return &credentials{id: form.Get("client_id")}, nil

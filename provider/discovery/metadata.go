@@ -39,8 +39,11 @@ type Metadata struct {
 	UserinfoEncryptionEncValuesSupported []string `json:"userinfo_encryption_enc_values_supported"`
 
 	TokenEndpointAuthMethodsSupported         []string `json:"token_endpoint_auth_methods_supported"`
+	TokenEndpointAuthSigningAlgs              []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionEndpointAuthSigningAlgs      []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationEndpointAuthSigningAlgs         []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 
 	ClaimsSupported     []string `json:"claims_supported"`
 	ClaimTypesSupported []string `json:"claim_types_supported"`
@@ -61,6 +64,9 @@ type Metadata struct {
 // describe says what a provider with this issuer and these signing algorithms offers.
 func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 	base := strings.TrimSuffix(issuer, "/")
+	confidential := []string{clients.AuthBasic, clients.AuthPost, clients.AuthSecretJWT, clients.AuthKeyJWT}
+	all := append(slices.Clone(confidential), clients.AuthNone)
+	assertionAlgs := slices.Concat(clients.KeyAlgs, clients.SecretAlgs)
 	return Metadata{
 		Issuer: issuer, // byte for byte: clients compare it with what they were configured with
 
@@ -86,10 +92,13 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		UserinfoEncryptionAlgValuesSupported: clients.EncryptionAlgs,
 		UserinfoEncryptionEncValuesSupported: clients.EncryptionEncs,
 
-		TokenEndpointAuthMethodsSupported: []string{"client_secret_basic", "client_secret_post", "none"},
+		TokenEndpointAuthMethodsSupported: all,
+		TokenEndpointAuthSigningAlgs:      assertionAlgs,
 		// RFC 7662 section 2.1 wants some authorization, and a public client's id alone is none.
-		IntrospectionEndpointAuthMethodsSupported: []string{"client_secret_basic", "client_secret_post"},
-		RevocationEndpointAuthMethodsSupported:    []string{"client_secret_basic", "client_secret_post", "none"},
+		IntrospectionEndpointAuthMethodsSupported: confidential,
+		IntrospectionEndpointAuthSigningAlgs:      assertionAlgs,
+		RevocationEndpointAuthMethodsSupported:    all,
+		RevocationEndpointAuthSigningAlgs:         assertionAlgs,
 
 		ClaimsSupported: append([]string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash", "c_hash",

@@ -150,9 +150,8 @@ func (s *Server) Client(typ, name string, change ...func(*storage.Client)) (stor
 		f(&c)
 	}
 	var secret string
-	if clients.NeedsSecret(c) {
-		secret, c.SecretHash = clients.NewSecret()
-	}
+	secret, err = clients.GiveSecret(&c, func() (clients.Sealer, error) { return s.Keys, nil })
+	must(s.tb, err)
 	must(s.tb, clients.Validate(c))
 	c, err = s.Store.SaveClient(context.Background(), c, storage.Change{Now: s.Clock.Now()})
 	must(s.tb, err)
