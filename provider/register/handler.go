@@ -23,13 +23,14 @@ const (
 
 // Options is what the endpoint works with.
 type Options struct {
-	Store  Store
-	Base   string   // URL of the endpoint
-	Policy string   // Token or Open
-	PKCE   string   // of confidential clients of the web: storage.PKCERequired or storage.PKCEOptional
-	Algs   []string // that ID tokens can be signed with
-	Fetch  Fetcher  // of a sector_identifier_uri
-	Now    func() time.Time
+	Store   Store
+	Base    string         // URL of the endpoint
+	Policy  string         // Token or Open
+	PKCE    string         // of confidential clients of the web: storage.PKCERequired or storage.PKCEOptional
+	Algs    []string       // that ID tokens can be signed with
+	Fetch   Fetcher        // of a sector_identifier_uri
+	Secrets clients.Sealer // keeps those that must be readable again
+	Now     func() time.Time
 }
 
 // Endpoint is the client registration endpoint, and the client configuration endpoint.
@@ -54,14 +55,14 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.build(sent, limits)
-	var secret string
-	if clients.NeedsSecret(c) {
-		secret, c.SecretHash = clients.NewSecret()
+	c, faults := e.build(sent, limits)
+	secret, err := clients.GiveSecret(&c, e.sealer)
+	if err != nil {
+		return err
 	}
 	access, hash := clients.NewSecret()
 	c.RegistrationTokens = []storage.Hash{hash}
-	if err := e.check(r.Context(), c, err); err != nil {
+	if err := e.check(r.Context(), c, faults); err != nil {
 		return err
 	}
 	c, err = e.Store.RegisterClient(r.Context(), c, token, e.change(r.Context(), "registered itself"))
@@ -97,11 +98,14 @@ func (e *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
 	if err := managed(sent, old); err != nil {
 		return err
 	}
-	c, err := e.build(sent, limitsOf(old))
-	secret := e.keep(&c, old)
+	c, faults := e.build(sent, limitsOf(old))
+	secret, err := e.keep(&c, old)
+	if err != nil {
+		return err
+	}
 	access, hash := clients.NewSecret()
 	c.RegistrationTokens = []storage.Hash{storage.HashOf([]byte(token)), hash}
-	if err := e.check(r.Context(), c, errors.Join(err, sameSector(old, c))); err != nil {
+	if err := e.check(r.Context(), c, errors.Join(faults, sameSector(old, c))); err != nil {
 		return err
 	}
 	c, err = e.Store.SaveClient(r.Context(), c, e.change(r.Context(), "updated by the client"))
@@ -164,21 +168,20 @@ func (e *Endpoint) used(ctx context.Context, c storage.Client, token string) (st
 }
 
 // keep carries over from old what an update does not change, and returns the secret if a new one was made.
-func (e *Endpoint) keep(c *storage.Client, old storage.Client) (secret string) {
+func (e *Endpoint) keep(c *storage.Client, old storage.Client) (secret string, err error) {
 	c.ID, c.Revision, c.Created, c.Updated = old.ID, old.Revision, old.Created, e.Now()
 	c.AllowedScopes, c.AllowedGrantTypes = old.AllowedScopes, old.AllowedGrantTypes
 	if old.PKCE == storage.PKCERequired { // what was promised once, by us or by the operator, is not taken back
 		c.PKCE = old.PKCE
 	}
-	switch {
-	case !clients.NeedsSecret(*c):
-	case clients.NeedsSecret(old):
-		c.SecretHash = old.SecretHash
-	default:
-		secret, c.SecretHash = clients.NewSecret()
+	c.SecretHash, c.SealedSecret = old.SecretHash, old.SealedSecret
+	if clients.SecretFits(*c) {
+		return "", nil
 	}
-	return secret
+	return clients.GiveSecret(c, e.sealer)
 }
+
+func (e *Endpoint) sealer() (clients.Sealer, error) { return e.Secrets, nil }
 
 func (e *Endpoint) change(ctx context.Context, detail string) storage.Change {
 	return storage.Change{Now: e.Now(), Origin: trail.Of(ctx).Origin(), Detail: detail}
