@@ -25,7 +25,8 @@ type Config struct {
 	Data                string // folder
 	Storage             string // StorageBolt
 	MasterKeyFile       string // "": master.key in Data
-	Registration        string // RegistrationOff
+	Registration        string // RegistrationOff, RegistrationToken or RegistrationOpen
+	RegistrationPKCE    string // PKCEOptional or PKCERequired: of confidential clients that register themselves
 	TLSCert, TLSKey     string // PEM files; both or none
 	TrustedProxy        []netip.Prefix
 	OutgoingAllow       []netip.Prefix // addresses that are not public and that we may fetch from
@@ -49,10 +50,16 @@ type Config struct {
 // Place is where a setting was read, by its name; the zero Place if it has its default.
 func (c Config) Place(name string) Place { return c.places[name] }
 
-// Values of Storage and Registration.
+// Values of Storage, Registration and RegistrationPKCE.
 const (
-	StorageBolt     = "bolt"
-	RegistrationOff = "off"
+	StorageBolt = "bolt"
+
+	RegistrationOff   = "off"
+	RegistrationToken = "token" // with an initial access token that the operator makes
+	RegistrationOpen  = "open"
+
+	PKCEOptional = "optional"
+	PKCERequired = "required"
 )
 
 // Lifetimes says how long what was issued is good.
@@ -114,7 +121,7 @@ func Default() Config {
 		Listen:       "localhost:8080",
 		Data:         "signet-data",
 		Storage:      StorageBolt,
-		Registration: RegistrationOff,
+		Registration: RegistrationOff, RegistrationPKCE: PKCEOptional,
 		Lifetimes: Lifetimes{
 			AccessToken:        10 * time.Minute,
 			IDToken:            10 * time.Minute,

@@ -32,7 +32,9 @@ func table(c *Config) []setting {
 		{name: "storage", arg: "bolt", help: "where to keep everything", into: storage(&c.Storage)},
 		{name: "master_key_file", arg: "FILE", help: "key that seals the stored keys (default master.key in the data folder)",
 			into: text(&c.MasterKeyFile)},
-		{name: "registration", arg: "off", help: "whether clients may register themselves", into: registration(&c.Registration)},
+		{name: "registration", arg: "off|token|open", help: "whether clients may register themselves: never, with a token of signet client token, or any",
+			into: oneOf(&c.Registration, RegistrationOff, RegistrationToken, RegistrationOpen)},
+		{name: "registration_pkce", into: oneOf(&c.RegistrationPKCE, PKCERequired, PKCEOptional)},
 		{name: "tls_cert", arg: "FILE", help: "certificate chain, PEM", into: text(&c.TLSCert)},
 		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
 		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},
@@ -292,19 +294,6 @@ func storage(p *string) func([]string) error {
 			return errors.New("PostgreSQL comes later; write bolt until then") // never the URL: it may hold a password
 		}
 		return errors.New("only bolt is known; write bolt")
-	})
-}
-
-func registration(p *string) func([]string) error {
-	return single(func(v string) error {
-		switch v {
-		case RegistrationOff:
-			*p = v
-			return nil
-		case "token", "open":
-			return errors.New("clients that register themselves come later; write off until then, and add clients with signet client add")
-		}
-		return fmt.Errorf("%q is not known; write off", v)
 	})
 }
 

@@ -181,7 +181,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	if o.Registration.on() {
 		registering = register.New(register.Options{
 			Store: o.Store, Base: strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath, Policy: o.Registration.Policy, PKCE: o.Registration.PKCE,
-			Algs: o.Keys.Algs(), Fetch: o.Fetch, Secrets: o.Keys, Now: o.Now,
+			Algs: o.Keys.Algs(), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys, Now: o.Now,
 		})
 	}
 	return endpoints{

@@ -24,7 +24,7 @@ func (a *app) clientCommand() *cobra.Command {
     spa       in a browser, and keeps none
     native    on a phone or a desktop, and keeps none`,
 	}
-	cmd.AddCommand(a.clientAdd(), a.clientList(), a.clientShow(), a.clientSet(), a.clientRotateSecret(), a.clientRemove())
+	cmd.AddCommand(a.clientAdd(), a.clientList(), a.clientShow(), a.clientSet(), a.clientRotateSecret(), a.clientRemove(), a.clientToken())
 	return a.group(cmd)
 }
 
@@ -70,9 +70,9 @@ func (a *app) clientList() *cobra.Command {
 			fmt.Fprintln(a.stdout, "There are no clients yet. signet client add registers one.")
 			return nil
 		}
-		rows := [][]string{{"ID", "TYPE", "NAME", "REDIRECT URI"}}
+		rows := [][]string{{"ID", "TYPE", "ORIGIN", "NAME", "REDIRECT URI"}}
 		for _, cl := range all {
-			rows = append(rows, []string{cl.ID, cl.Type, cl.Name, firstOf(cl.RedirectURIs)})
+			rows = append(rows, []string{cl.ID, cl.Type, cl.Origin, cl.Name, firstOf(cl.RedirectURIs)})
 		}
 		return a.table(rows)
 	})
@@ -207,8 +207,11 @@ func (a *app) printClient(c storage.Client) error {
 }
 
 func origin(o string) string {
-	if o == storage.OriginFile {
+	switch o {
+	case storage.OriginFile:
 		return "the configuration file"
+	case storage.OriginRegistered:
+		return "itself"
 	}
 	return "signet commands"
 }

@@ -51,12 +51,13 @@ func TestManual(t *testing.T) {
 			return os.Geteuid() == 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"refused": exits(refused),
-			"misused": exits(usage),
-			"await":   await,
-			"data":    data,
-			"keep":    keep,
-			"send":    send,
+			"refused":  exits(refused),
+			"misused":  exits(usage),
+			"await":    await,
+			"data":     data,
+			"keep":     keep,
+			"send":     send,
+			"register": register,
 		},
 	})
 }
@@ -127,6 +128,23 @@ func send(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	req.SetBasicAuth(id, secret)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	resp.Body.Close()
+	if got := fmt.Sprint(resp.StatusCode); got != want {
+		ts.Fatalf("%s: %s; want %s", url, got, want)
+	}
+}
+
+// register lets an app register itself, with a token unless that is "-".
+func register(ts *testscript.TestScript, _ bool, args []string) {
+	want, url, token := args[0], args[1], args[2]
+	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(`{"redirect_uris":["https://self.example.com/cb"],"client_name":"Self made"}`))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	if token != "-" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)
 	resp.Body.Close()

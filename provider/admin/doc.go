@@ -8,6 +8,8 @@
 //	GET    /clients          POST   /clients          {type, name, fields}      → {client, secret}
 //	GET    /clients/{id}     PATCH  /clients/{id}     {fields}
 //	DELETE /clients/{id}     POST   /clients/{id}/secret                        → {client, secret}
+//	GET    /registration/tokens     POST /registration/tokens {uses, expires_in, scopes, grant_types, note} → {token, initial_access_token}
+//	                         DELETE /registration/tokens/{id}
 //	GET    /users            POST   /users            {username, fields, password}
 //	GET    /users/{user}     PATCH  /users/{user}     {fields}
 //	DELETE /users/{user}     PUT    /users/{user}/password {password}
@@ -39,6 +41,7 @@ import (
 // Store is what the API needs of the store.
 type Store interface {
 	storage.Clients
+	storage.InitialTokens
 	storage.Users
 	storage.Families
 	Ready(ctx context.Context) error
@@ -87,6 +90,10 @@ func New(o Options) http.Handler {
 	r.Patch("/clients/{id}", answer(a.setClient))
 	r.Delete("/clients/{id}", answer(a.removeClient))
 	r.Post("/clients/{id}/secret", answer(a.rotateSecret))
+
+	r.Get("/registration/tokens", answer(a.listInitialTokens))
+	r.Post("/registration/tokens", answer(a.addInitialToken))
+	r.Delete("/registration/tokens/{id}", answer(a.removeInitialToken))
 
 	r.Get("/users", answer(a.listUsers))
 	r.Post("/users", answer(a.addUser))

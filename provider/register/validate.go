@@ -130,7 +130,7 @@ func (e *Endpoint) scopes(f *fields.Faults, c *storage.Client, sent object, l li
 	for _, s := range wanted {
 		allowed := len(l.scopes) == 0 || slices.Contains(l.scopes, s)
 		switch {
-		case !slices.Contains(clients.Scopes, s), s == "offline_access" && !clients.Allows(*c, clients.GrantRefresh):
+		case !slices.Contains(clients.Scopes, s) && !slices.Contains(e.Scopes, s), s == "offline_access" && !clients.Allows(*c, clients.GrantRefresh):
 		case named && !allowed:
 			f.Add("scopes", "has %s, which the initial access token does not allow", s)
 		case allowed:
@@ -155,7 +155,7 @@ func nameOf(c storage.Client) string {
 // check returns what is wrong with a client that is about to be stored, as the answer of RFC 7591 section 3.2.2. faults are those that were
 // found before.
 func (e *Endpoint) check(ctx context.Context, c storage.Client, faults error) error {
-	faults = errors.Join(faults, clients.Validate(c), clients.Signable(c, e.Algs))
+	faults = errors.Join(faults, clients.Validate(c, e.Scopes...), clients.Signable(c, e.Algs))
 	if faults != nil {
 		return answerOf(faults)
 	}
