@@ -126,7 +126,6 @@ type signers struct {
 	house
 	time time.Time
 	site *site
-	sent atomic.Int64 // how many assertions were made
 }
 
 func newSigners(t *testing.T) *signers {
