@@ -174,7 +174,7 @@ func source(from string) (func(storage.User) any, error) {
 	case "role":
 		return func(u storage.User) any { return slices.Contains(u.Roles, rest) }, nil
 	}
-	return nil, fmt.Errorf("%s begins with something else than group:, role: or constant:", fields.Quote(from))
+	return nil, fmt.Errorf("%s is of no kind that is known; write group:NAME, role:NAME or constant:TEXT", fields.Quote(from))
 }
 
 func standardClaim(name string) *claim {

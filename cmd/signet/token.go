@@ -15,8 +15,8 @@ import (
 )
 
 func (a *app) tokenCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "See what a token is"}
-	cmd.AddCommand(a.tokenInspect())
+	cmd := &cobra.Command{Use: "token", Short: "See what a token is, and what one would hold"}
+	cmd.AddCommand(a.tokenInspect(), a.tokenPreview())
 	return a.group(cmd)
 }
 

@@ -16,6 +16,7 @@
 //	GET    /keys             POST   /keys/rotate      {alg, now, force}
 //	                         DELETE /keys/{kid}                                 (revokes)
 //	POST   /token/inspect    {token}
+//	POST   /token/preview    {user, client_id, scope, claims}
 //
 // {user} is a sub, a user name or an e-mail address. Fields are set by their names in the tables of packages clients and users. A
 // secret is in the one answer that made it and in no other.
@@ -107,6 +108,7 @@ func New(o Options) http.Handler {
 	r.Delete("/keys/{kid}", answer(a.revokeKey))
 
 	r.Post("/token/inspect", answer(a.inspect))
+	r.Post("/token/preview", answer(a.preview))
 	return r
 }
 

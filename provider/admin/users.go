@@ -36,18 +36,9 @@ func (a *api) showUser(w http.ResponseWriter, r *http.Request) error {
 	return write(w, u)
 }
 
-// user finds by sub, and then by name or address: scripts have the sub, people the name. The sub is first because it is what is sent
-// once it is known who is meant; nobody takes that place by choosing another's sub as a name.
+// user is the one that the path names.
 func (a *api) user(r *http.Request) (storage.User, error) {
-	name := param(r, "user")
-	u, err := a.Store.User(r.Context(), name)
-	if errors.Is(err, storage.ErrNotFound) {
-		u, err = a.Store.UserByLogin(r.Context(), name)
-	}
-	if errors.Is(err, storage.ErrNotFound) {
-		return u, refuse(http.StatusNotFound, "no user has the name, address or sub %q; signet user list shows all", name)
-	}
-	return u, err
+	return a.findUser(r.Context(), param(r, "user"))
 }
 
 func (a *api) addUser(w http.ResponseWriter, r *http.Request) error {

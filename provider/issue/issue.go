@@ -170,11 +170,12 @@ type AccessClaims struct {
 	Roles    []string `json:"roles,omitempty"`
 }
 
-func (i *Issuer) accessToken(g Granted, res storage.Resource) (string, error) {
+// accessClaims are the claims of an access token that the protocol has.
+func (i *Issuer) accessClaims(g Granted, res storage.Resource) (AccessClaims, error) {
 	now, a := i.Now(), g.Family.Authorization
 	sub, err := i.Subject(g.Client, g.User)
 	if err != nil {
-		return "", err
+		return AccessClaims{}, err
 	}
 	c := AccessClaims{
 		Issuer: i.Issuer, Subject: sub, Audience: i.audience(res), Client: g.Client.ID,
@@ -186,6 +187,14 @@ func (i *Issuer) accessToken(g Granted, res storage.Resource) (string, error) {
 	}
 	if slices.Contains(res.Claims, "roles") {
 		c.Roles = g.User.Roles
+	}
+	return c, nil
+}
+
+func (i *Issuer) accessToken(g Granted, res storage.Resource) (string, error) {
+	c, err := i.accessClaims(g, res)
+	if err != nil {
+		return "", err
 	}
 	_, keys := i.Keys.JWKS()
 	token, err := i.sign(res.Alg, res.Typ, c, i.saidInAccessToken(g, c.Audience))
@@ -225,24 +234,32 @@ type beside struct {
 	accessToken, code string // "": none
 }
 
-func (i *Issuer) idToken(g Granted, b beside) (string, error) {
+// idClaims are the claims of an ID token that the protocol has.
+func (i *Issuer) idClaims(g Granted, b beside) (idClaims, error) {
 	now, a := i.Now(), g.Family.Authorization
 	accessHash, err := claimHash(b.accessToken, g.Client.IDTokenAlg)
 	if err != nil {
-		return "", fmt.Errorf("at_hash: %w", err)
+		return idClaims{}, fmt.Errorf("at_hash: %w", err)
 	}
 	codeHash, err := claimHash(b.code, g.Client.IDTokenAlg)
 	if err != nil {
-		return "", fmt.Errorf("c_hash: %w", err)
+		return idClaims{}, fmt.Errorf("c_hash: %w", err)
 	}
 	sub, err := i.Subject(g.Client, g.User)
 	if err != nil {
-		return "", err
+		return idClaims{}, err
 	}
-	c := idClaims{
+	return idClaims{
 		Issuer: i.Issuer, Subject: sub, Audience: g.Client.ID, Expires: now.Add(i.IDToken).Unix(), IssuedAt: now.Unix(),
 		AuthTime: a.AuthTime.Unix(), Nonce: g.Nonce, ACR: a.ACR, AMR: a.AMR, AuthorizedParty: g.Client.ID,
 		SessionID: session.SID(a.Session, g.Client.ID), AccessTokenHash: accessHash, CodeHash: codeHash,
+	}, nil
+}
+
+func (i *Issuer) idToken(g Granted, b beside) (string, error) {
+	c, err := i.idClaims(g, b)
+	if err != nil {
+		return "", err
 	}
 	alone := b == beside{}
 	token, err := i.sign(g.Client.IDTokenAlg, "JWT", c, i.saidInIDToken(g, alone))

@@ -30,14 +30,13 @@ func (i *Issuer) Userinfo(ctx context.Context, s storage.FamilyState, scopes []s
 	if err != nil {
 		return nil, "", err
 	}
-	var own userinfo
-	if own.Subject, err = i.Subject(c, s.User); err != nil {
+	own, err := i.ownUserinfo(c, s.User)
+	if err != nil {
 		return nil, "", err
 	}
 	said := i.saidInUserinfo(s, scopes)
 	mediaType = MediaJWT
 	if c.UserinfoAlg != "" {
-		own.Issuer, own.Audience = i.Issuer, c.ID
 		var token string
 		token, err = i.sign(c.UserinfoAlg, "JWT", own, said)
 		body = []byte(token)
@@ -49,6 +48,15 @@ func (i *Issuer) Userinfo(ctx context.Context, s storage.FamilyState, scopes []s
 	}
 	token, err := to.seal(body, c.UserinfoAlg != "")
 	return []byte(token), mediaType, err
+}
+
+// ownUserinfo is that part of the answer for a client.
+func (i *Issuer) ownUserinfo(c storage.Client, u storage.User) (own userinfo, err error) {
+	if c.UserinfoAlg != "" {
+		own.Issuer, own.Audience = i.Issuer, c.ID
+	}
+	own.Subject, err = i.Subject(c, u)
+	return own, err
 }
 
 // join writes the claims of the protocol, and after them those about the user.
