@@ -82,7 +82,7 @@ func validateAuthentication(f *fields.Faults, c storage.Client) {
 		f.OneOf(method, c.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
 	case SPA, Native: // RFC 6749 section 2.1, RFC 8252 section 8.4: what is shipped to everybody is no secret
 		if c.Type == Native && c.Origin == storage.OriginRegistered { // section 8.4: each copy of the app has a secret of its own
-			f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone, AuthBasic, AuthPost)
+			f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
 			break
 		}
 		f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone)

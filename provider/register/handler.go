@@ -56,6 +56,9 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := statement(sent); err != nil {
+		return err
+	}
 	c, faults := e.build(sent, limits)
 	secret, err := clients.GiveSecret(&c, e.sealer)
 	if err != nil {
@@ -96,7 +99,7 @@ func (e *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := managed(sent, old); err != nil {
+	if err := errors.Join(managed(sent, old), statement(sent)); err != nil {
 		return err
 	}
 	c, faults := e.build(sent, limitsOf(old))

@@ -323,6 +323,8 @@ func TestBadMetadata(t *testing.T) {
 		{"scope: nothing that we know", app("scope", "pets"), "invalid_client_metadata", "scope"},
 		{"id_token_claims: another value", app("id_token_claims", "all"), "invalid_client_metadata", "id_token_claims"},
 
+		{"RFC 7591 3.2.2: a software statement", app("software_statement", "eyJhbGciOiJFUzI1NiJ9.e30.x"), "unapproved_software_statement", "software_statement"},
+		{"RFC 7591 3.2.2: a software statement that is none", app("software_statement", 1), "unapproved_software_statement", "software_statement"},
 		{"a member that is there twice", `{"redirect_uris":["https://a.example/"],"redirect_uris":["https://b.example/"]}`, "invalid_client_metadata", ""},
 		{"no JSON", "redirect_uris=https://a.example/", "invalid_client_metadata", ""},
 		{"no object", `["https://a.example/"]`, "invalid_client_metadata", ""},
