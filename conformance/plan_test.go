@@ -20,6 +20,7 @@ type plan struct {
 type variant struct {
 	responseType string // "": the plan has no flow
 	formPost     bool   // response_mode=form_post
+	registered   bool   // clients register themselves; otherwise the operator registers them
 }
 
 func (v variant) carries(what string) bool {
@@ -31,7 +32,11 @@ func (v variant) name() string {
 	if v.responseType == "" {
 		return "any"
 	}
-	return strings.ReplaceAll(v.responseType, " ", "+")
+	name := strings.ReplaceAll(v.responseType, " ", "+")
+	if v.registered {
+		name += "-registered"
+	}
+	return name
 }
 
 // module is one test of the suite.
@@ -64,7 +69,7 @@ func (p plan) run(t *testing.T) {
 	for _, v := range p.variants {
 		t.Run(v.name(), func(t *testing.T) {
 			t.Parallel()
-			shared := start(t)
+			shared := start(t, v)
 			for _, m := range p.modules {
 				if m.only != nil && !m.only(v) {
 					continue
@@ -74,9 +79,10 @@ func (p plan) run(t *testing.T) {
 					r := &run{T: t, variant: v}
 					defer r.record(path(p, v, m))
 					if m.alone {
-						r.provider = start(t)
+						r.provider = start(t, v)
 					} else {
-						r.provider = shared.with(t)
+						own := *shared
+						r.provider = &own
 					}
 					r.discover()
 					m.test(r)

@@ -1,6 +1,9 @@
 package conformance
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 var (
 	codeFlow = []variant{{responseType: "code"}}
@@ -15,6 +18,16 @@ func byFormPost(variants []variant) (posted []variant) {
 		posted = append(posted, v)
 	}
 	return posted
+}
+
+// registered are the same variants with clients that register themselves, behind them.
+func registered(variants []variant) []variant {
+	all := slices.Clone(variants)
+	for _, v := range variants {
+		v.registered = true
+		all = append(all, v)
+	}
+	return all
 }
 
 // Which variants some modules are for.
@@ -70,12 +83,12 @@ var flows = []module{
 
 // plans are all plans, in the order of the table.
 var plans = []plan{
-	{"oidcc-basic-certification-test-plan", "TestOIDCCBasic", codeFlow, flows},
+	{"oidcc-basic-certification-test-plan", "TestOIDCCBasic", registered(codeFlow), flows},
 	{"oidcc-formpost-basic-certification-test-plan", "TestOIDCCFormPostBasic", byFormPost(codeFlow), flows},
 	{"oidcc-config-certification-test-plan", "TestOIDCCConfig", []variant{{}}, []module{{name: "oidcc-discovery-endpoint-verification", test: discoveryVerification}}},
-	{"oidcc-implicit-certification-test-plan", "TestOIDCCImplicit", implicit, flows},
+	{"oidcc-implicit-certification-test-plan", "TestOIDCCImplicit", registered(implicit), flows},
 	{"oidcc-formpost-implicit-certification-test-plan", "TestOIDCCFormPostImplicit", byFormPost(implicit), flows},
-	{"oidcc-hybrid-certification-test-plan", "TestOIDCCHybrid", hybrid, flows},
+	{"oidcc-hybrid-certification-test-plan", "TestOIDCCHybrid", registered(hybrid), flows},
 	{"oidcc-formpost-hybrid-certification-test-plan", "TestOIDCCFormPostHybrid", byFormPost(hybrid), flows},
 }
 

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -28,8 +29,6 @@ type provider struct {
 	now      func() time.Time
 	pass     func(time.Duration) // lets time pass there
 	register registrar
-
-	server *providertest.Server
 }
 
 // registration is what a module wants of its client, under the names of OpenID Connect Registration 2.
@@ -46,14 +45,19 @@ type client struct {
 	redirectURI        string
 }
 
-// A registrar registers a client: by the operator's hand (static, as in the plans with static clients), or by another way of the plan's.
-type registrar func(t *testing.T, want registration) client
+// A registrar registers a client: static as the operator does, dynamic as the client itself does.
+type registrar func(r *run, want registration) client
 
-// start starts a provider with one user of many claims.
-func start(t *testing.T) *provider {
+// start starts a provider for a variant, with one user of many claims.
+func start(t *testing.T, v variant) *provider {
 	t.Helper()
 	in := &signIn{}
-	s := providertest.New(t, func(c *providertest.Config) { c.TLS, c.Passwords = true, in })
+	s := providertest.New(t, func(c *providertest.Config) {
+		c.TLS, c.Passwords = true, in
+		if v.registered {
+			c.Registration.Policy = "open"
+		}
+	})
 	in.users = s.Store
 	s.User(userName, func(u *storage.User) {
 		u.Roles = []string{"editor"}
@@ -64,7 +68,11 @@ func start(t *testing.T) *provider {
 			Address: &storage.Address{StreetAddress: "1 Any Road", Locality: "Anytown", PostalCode: "12345", Country: "DE"},
 		}
 	})
-	return &provider{issuer: s.Issuer, http: s.HTTP, now: s.Clock.Now, pass: s.Clock.Advance, register: static(s), server: s}
+	p := &provider{issuer: s.Issuer, http: s.HTTP, now: s.Clock.Now, pass: s.Clock.Advance, register: static(s)}
+	if v.registered {
+		p.register = dynamic
+	}
+	return p
 }
 
 // signIn compares the password as it is. Hashing it as slowly as the real one does would be most of the time of these tests, and is
@@ -78,23 +86,50 @@ func (s *signIn) Password(ctx context.Context, login, sent string, _ audit.Origi
 	return s.users.UserByLogin(ctx, storage.LoginKey(login))
 }
 
-// with is p for a module that shares it.
-func (p *provider) with(t *testing.T) *provider {
-	shared := *p
-	shared.register = static(p.server.With(t))
-	return &shared
-}
-
 // static registers clients as the operator does for the suite: without PKCE, and with the suite's rule for ID tokens.
 func static(s *providertest.Server) registrar {
-	return func(_ *testing.T, want registration) client {
-		c, secret := s.Client("web", "The suite's client", func(c *storage.Client) {
+	return func(r *run, want registration) client {
+		c, secret := s.With(r.T).Client("web", "The suite's client", func(c *storage.Client) {
 			c.RedirectURIs, c.ResponseTypes, c.GrantTypes = want.RedirectURIs, want.ResponseTypes, want.GrantTypes
 			c.TokenEndpointAuthMethod = want.TokenEndpointAuthMethod
 			c.PKCE, c.IDTokenClaims = storage.PKCEOptional, storage.ClaimsRequested
 		})
 		return client{id: c.ID, secret: secret, method: c.TokenEndpointAuthMethod, redirectURI: want.RedirectURIs[0]}
 	}
+}
+
+// dynamic registers a client as the suite does: OpenID Connect Registration 3.1, RFC 7591, RFC 7592. It is removed at the end.
+func dynamic(r *run, want registration) client {
+	r.Helper()
+	body, err := json.Marshal(map[string]any{
+		"client_name": "The suite's client", "redirect_uris": want.RedirectURIs, "response_types": want.ResponseTypes, "grant_types": want.GrantTypes,
+		"token_endpoint_auth_method": want.TokenEndpointAuthMethod, "contacts": []string{"certification@suite.example"},
+	})
+	r.must(err)
+	req := r.request(http.MethodPost, r.text("registration_endpoint"), nil)
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	req.Header.Set("Content-Type", "application/json")
+	a := r.send(req)
+	member := func(name string) string { s, _ := a.json[name].(string); return s }
+	c := client{id: member("client_id"), secret: member("client_secret"), method: want.TokenEndpointAuthMethod, redirectURI: want.RedirectURIs[0]}
+	if a.status != http.StatusCreated || c.id == "" || c.secret == "" {
+		r.Fatalf("registration: %d %s", a.status, a.body)
+	}
+	if expires, ok := a.json["client_secret_expires_at"].(float64); !ok || expires != 0 && int64(expires) <= r.now().Unix() {
+		r.Errorf("Registration 3.2: client_secret_expires_at is %v", a.json["client_secret_expires_at"])
+	}
+	uri, token := member("registration_client_uri"), member("registration_access_token")
+	if uri == "" || token == "" {
+		r.Errorf("Registration 3.2: registration_client_uri %q, registration_access_token %q", uri, token)
+	}
+	r.Cleanup(func() {
+		req := r.request(http.MethodDelete, uri, nil)
+		req.Header.Set("Authorization", "Bearer "+token)
+		if a := r.send(req); a.status != http.StatusNoContent {
+			r.Errorf("RFC 7592 2.3: DELETE: %d %s", a.status, a.body)
+		}
+	})
+	return c
 }
 
 const redirectURI = "https://suite.example/test/a/signet/callback"
@@ -114,7 +149,7 @@ func (r *run) client(change ...func(*registration)) client {
 	for _, f := range change {
 		f(&want)
 	}
-	return r.register(r.T, want)
+	return r.register(r, want)
 }
 
 // discover reads discovery and keys, as each module does first.

@@ -125,10 +125,10 @@ func (p plan) count() string {
 			}
 		}
 	}
-	said := fmt.Sprintf("%d modules: %d passed", all, count["passed"])
+	said := fmt.Sprintf("modules: %d, passed: %d", all, count["passed"])
 	for _, word := range []string{"skipped", "failed"} {
 		if count[word] > 0 {
-			said += fmt.Sprintf(", %d %s", count[word], word)
+			said += fmt.Sprintf(", %s: %d", word, count[word])
 		}
 	}
 	return said
@@ -138,6 +138,9 @@ func (p plan) count() string {
 func (v variant) column() string {
 	if v.responseType == "" {
 		return "result"
+	}
+	if v.registered {
+		return "`" + v.responseType + "`, registered"
 	}
 	return "`" + v.responseType + "`"
 }
