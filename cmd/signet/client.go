@@ -196,7 +196,7 @@ func (a *app) printClient(c storage.Client) error {
 	rows := [][2]string{{"client_id", c.ID}, {"type", c.Type}}
 	for _, f := range clients.Fields {
 		sep := " "
-		if slices.Contains([]string{"redirect_uris", "post_logout_redirect_uris", "contacts"}, f.Name) {
+		if slices.Contains([]string{"redirect_uris", "post_logout_redirect_uris", "response_types", "contacts"}, f.Name) {
 			sep = "\n"
 		}
 		rows = append(rows, [2]string{f.Name, strings.Join(f.Get(&c), sep)})
