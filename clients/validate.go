@@ -49,7 +49,7 @@ func validateNames(f *fields.Faults, c storage.Client) {
 		f.Add("contacts", "are more than %d", maxContacts)
 	}
 	for _, contact := range c.Contacts {
-		f.Check("contacts", fields.Text(contact, maxName))
+		f.CheckValue("contacts", contact, fields.Text(contact, maxName))
 	}
 }
 
@@ -106,7 +106,7 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 	}
 	f.Check("response_types", repeated(c.ResponseTypes))
 	if len(c.ResponseTypes) == 0 {
-		f.Add("response_types", "are missing; %s needs %s", GrantCode, ResponseCode)
+		f.Add("response_types", "is empty; %s needs %s", GrantCode, ResponseCode)
 	}
 	for _, r := range c.ResponseTypes {
 		grants, known := responseTypes[r]
@@ -130,7 +130,7 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 
 func validateURIs(f *fields.Faults, c storage.Client) {
 	if Allows(c, GrantCode) && len(c.RedirectURIs) == 0 {
-		f.Add("redirect_uris", "are missing; name at least one")
+		f.Add("redirect_uris", "is missing; name at least one URI")
 	}
 	validateRedirects(f, c.Type, "redirect_uris", c.RedirectURIs)
 	validateRedirects(f, c.Type, "post_logout_redirect_uris", c.PostLogoutRedirectURIs)
@@ -150,7 +150,7 @@ func validateRedirects(f *fields.Faults, typ, field string, uris []string) {
 	}
 	f.Check(field, repeated(uris))
 	for _, uri := range uris {
-		f.Check(field, redirectProblem(typ == Native, uri))
+		f.CheckValue(field, uri, redirectProblem(typ == Native, uri))
 	}
 }
 
