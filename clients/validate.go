@@ -55,7 +55,7 @@ func validateNames(f *fields.Faults, c storage.Client) {
 		f.Add("contacts", "are more than %d", maxContacts)
 	}
 	for _, contact := range c.Contacts {
-		f.Check("contacts", fields.Text(contact, maxName))
+		f.CheckValue("contacts", contact, fields.Text(contact, maxName))
 	}
 }
 
@@ -147,7 +147,7 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 	}
 	f.Check("response_types", repeated(c.ResponseTypes))
 	if len(c.ResponseTypes) == 0 {
-		f.Add("response_types", "are missing; %s needs %s", GrantCode, ResponseCode)
+		f.Add("response_types", "is empty; %s needs %s", GrantCode, ResponseCode)
 	}
 	for _, r := range c.ResponseTypes {
 		f.OneOf("response_types", r, ResponseTypes...)
@@ -171,7 +171,7 @@ func validateScopes(f *fields.Faults, c storage.Client, known []string) {
 
 func validateURIs(f *fields.Faults, c storage.Client) {
 	if (Allows(c, GrantCode) || Allows(c, GrantImplicit)) && len(c.RedirectURIs) == 0 {
-		f.Add("redirect_uris", "are missing; name at least one")
+		f.Add("redirect_uris", "is missing; name at least one URI")
 	}
 	validateRedirects(f, c.Type, "redirect_uris", c.RedirectURIs)
 	if Allows(c, GrantImplicit) && c.ApplicationType == "web" {
@@ -196,7 +196,7 @@ func validateRedirects(f *fields.Faults, typ, field string, uris []string) {
 	}
 	f.Check(field, repeated(uris))
 	for _, uri := range uris {
-		f.Check(field, redirectProblem(typ == Native, uri))
+		f.CheckValue(field, uri, redirectProblem(typ == Native, uri))
 	}
 }
 

@@ -63,17 +63,22 @@ func (l *loader) order(lesser string, a time.Duration, greater string, b time.Du
 	l.against(name, lesser+" ("+FormatDuration(a)+") is longer than "+greater+" ("+FormatDuration(b)+")", "make it shorter, or the other longer")
 }
 
+// checkTLS: the pair is judged whatever else is wrong, and the issuer only where it and the pair are fine.
 func (l *loader) checkTLS() {
 	c := l.config
+	if l.fine("tls_cert", "tls_key") {
+		switch {
+		case c.TLSCert != "" && c.TLSKey == "":
+			l.against("tls_cert", "the key is missing", "set tls_key as well")
+		case c.TLSKey != "" && c.TLSCert == "":
+			l.against("tls_key", "the certificate is missing", "set tls_cert as well")
+		}
+	}
 	if !l.fine("issuer", "tls_cert", "tls_key", "trusted_proxy") {
 		return
 	}
 	https := strings.HasPrefix(c.Issuer, "https://")
 	switch {
-	case c.TLSCert != "" && c.TLSKey == "":
-		l.against("tls_cert", "the key is missing", "set tls_key as well")
-	case c.TLSKey != "" && c.TLSCert == "":
-		l.against("tls_key", "the certificate is missing", "set tls_cert as well")
 	case https && c.TLSCert == "" && len(c.TrustedProxy) == 0:
 		l.against("issuer", "it says https, and nothing here speaks TLS",
 			"set tls_cert and tls_key; or, where a proxy speaks TLS for us, trusted_proxy to the proxy's address")

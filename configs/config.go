@@ -111,6 +111,7 @@ type Field struct {
 	Name   string
 	Values []string // one, unless the file has a list
 	Place  Place
+	Places []Place // of each value
 }
 
 // Default returns the configuration of an empty file.

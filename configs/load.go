@@ -64,7 +64,7 @@ func reason(err error) error {
 
 func parse(file string, content []byte, env []string, flags map[string][]string) (Config, error) {
 	c := Default()
-	l := &loader{file: file, config: &c, settings: table(&c), places: map[string]Place{}, bad: map[string]bool{}}
+	l := &loader{file: file, config: &c, settings: table(&c), places: map[string]Place{}, elements: map[string][]Place{}, bad: map[string]bool{}}
 	l.readFile(content)
 	l.readEnv(env)
 	l.readFlags(flags)
@@ -86,7 +86,8 @@ type loader struct {
 	settings []setting
 	values   map[string][]string
 	places   map[string]Place
-	bad      map[string]bool // settings with a fault
+	elements map[string][]Place // where each value of a list stands, if it came from the file
+	bad      map[string]bool    // settings with a fault
 	faults   Faults
 }
 
@@ -94,11 +95,13 @@ func (l *loader) fault(p Place, key, problem, fix string) {
 	l.faults = append(l.faults, Fault{p, key, problem, fix})
 }
 
-func (l *loader) take(name string, values []string, p Place) {
+// take keeps the values that a source has for a setting. elements are the places of the values, where they differ from p.
+func (l *loader) take(name string, values []string, p Place, elements ...Place) {
 	if l.values == nil {
 		l.values = map[string][]string{}
 	}
-	l.values[name], l.places[name] = values, p
+	l.values[name], l.places[name], l.elements[name] = values, p, elements
+	delete(l.bad, name) // of a weaker source
 }
 
 func (l *loader) set() {
@@ -107,12 +110,27 @@ func (l *loader) set() {
 		if !ok {
 			continue
 		}
-		if err := s.into(values); err != nil {
+		for _, err := range split(s.into(values)) {
 			l.bad[s.name] = true
+			place := l.places[s.name]
+			if e, ok := errors.AsType[elementError](err); ok && l.elements[s.name] != nil {
+				place = l.elements[s.name][e.index]
+			}
 			problem, fix, _ := strings.Cut(err.Error(), "; ")
-			l.fault(l.places[s.name], s.name, problem, fix)
+			l.fault(place, s.name, problem, fix)
 		}
 	}
+}
+
+// split takes apart what errors.Join joined.
+func split(err error) []error {
+	switch joined, ok := err.(interface{ Unwrap() []error }); {
+	case err == nil:
+		return nil
+	case ok:
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 func (l *loader) readEnv(env []string) {
@@ -130,30 +148,30 @@ func (l *loader) readEnv(env []string) {
 			l.fault(Place{Name: variable}, "", "no such setting", didYouMeanEnv(variable, names))
 			continue
 		}
-		l.take(name, l.split(name, []string{value}), Place{Name: variable})
+		l.take(name, l.commas(name, []string{value}), Place{Name: variable})
 	}
 }
 
 func didYouMeanEnv(variable string, names map[string]string) string {
 	var known []string
 	for v := range names {
-		known = append(known, strings.ToLower(v))
+		known = append(known, strings.ToLower(strings.TrimPrefix(v, "SIGNET_")))
 	}
 	slices.Sort(known)
-	if near := Nearest(variable, known); near != "" {
-		return "did you mean " + strings.ToUpper(near) + "?"
+	if near := Nearest(strings.TrimPrefix(variable, "SIGNET_"), known); near != "" { // what all have in common makes none near
+		return "did you mean SIGNET_" + strings.ToUpper(near) + "?"
 	}
 	return "unset it; variables that begin with SIGNET_ are ours"
 }
 
 func (l *loader) readFlags(flags map[string][]string) {
 	for name, values := range flags {
-		l.take(name, l.split(name, values), Place{Name: "--" + strings.ReplaceAll(name, "_", "-")})
+		l.take(name, l.commas(name, values), Place{Name: "--" + strings.ReplaceAll(name, "_", "-")})
 	}
 }
 
-// split separates the list that the environment and flags write with commas.
-func (l *loader) split(name string, values []string) []string {
+// commas separates the list that the environment and flags write with commas.
+func (l *loader) commas(name string, values []string) []string {
 	i := slices.IndexFunc(l.settings, func(s setting) bool { return s.name == name })
 	if i < 0 || !l.settings[i].list {
 		return values
@@ -233,8 +251,10 @@ func (l *loader) section(prefix string, n *yaml.Node) {
 			}
 			l.section(name+".", value)
 		case slices.ContainsFunc(l.settings, func(s setting) bool { return s.name == name }):
-			if values, ok := l.scalars(name, key, value); ok {
-				l.take(name, values, l.at(key))
+			if values, places, ok := l.scalars(name, key, value); ok {
+				l.take(name, values, l.at(key), places...)
+			} else {
+				l.bad[name] = true
 			}
 		default:
 			l.fault(l.at(key), name, "no such setting", didYouMean(key.Value, l.siblings(prefix)))
@@ -287,29 +307,29 @@ func (l *loader) pairs(section string, n *yaml.Node) func(yield func(key, value 
 	}
 }
 
-// scalars are the values of a plain value or of a list of plain values.
-func (l *loader) scalars(name string, key, n *yaml.Node) ([]string, bool) {
+// scalars are the values of a plain value or of a list of plain values, and the place of each.
+func (l *loader) scalars(name string, key, n *yaml.Node) (values []string, places []Place, ok bool) {
 	list := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {
 		list = n.Content
+		if l.isSingle(name) {
+			l.fault(l.at(n), name, "takes one value, not a list", "write the value without brackets or dash")
+			return nil, nil, false
+		}
 	}
-	values := []string{}
+	values, ok = []string{}, true
 	for _, v := range list {
 		switch {
 		case v.Kind != yaml.ScalarNode:
 			l.fault(l.at(v), name, "not a plain value", "write a value, or a list of values")
-			return nil, false
+			ok = false
 		case v.Tag == "!!null":
-			l.fault(l.at(key), name, "has no value", "write one, or leave the line out")
-			return nil, false
+			l.fault(l.at(v), name, "has no value", "write one, or leave the line out")
+			ok = false
 		}
-		values = append(values, v.Value)
+		values, places = append(values, v.Value), append(places, l.at(v))
 	}
-	if n.Kind == yaml.SequenceNode && l.isSingle(name) {
-		l.fault(l.at(n), name, "takes one value, not a list", "write the value without brackets or dash")
-		return nil, false
-	}
-	return values, true
+	return values, places, ok
 }
 
 func (l *loader) isSingle(name string) bool {
@@ -332,9 +352,9 @@ func (l *loader) declarations(list, nameKey string, n *yaml.Node) []Declared {
 		}
 		if first, twice := lines[d.Name]; twice {
 			l.fault(d.Place, list, fmt.Sprintf("%s is declared already, on line %d", d.Name, first), "remove one of the two")
-			continue
+		} else {
+			lines[d.Name] = d.Place.Line
 		}
-		lines[d.Name] = d.Place.Line
 		all = append(all, d)
 	}
 	return all
@@ -347,12 +367,12 @@ func (l *loader) declared(list, nameKey string, n *yaml.Node) (Declared, bool) {
 		return d, false
 	}
 	for key, value := range l.pairs(list, n) {
-		values, ok := l.scalars(list+"."+key.Value, key, value)
+		values, places, ok := l.scalars(list+"."+key.Value, key, value)
 		if !ok {
 			continue
 		}
 		if key.Value != nameKey {
-			d.Fields = append(d.Fields, Field{key.Value, values, l.at(key)})
+			d.Fields = append(d.Fields, Field{key.Value, values, l.at(key), places})
 			continue
 		}
 		if value.Kind != yaml.ScalarNode || values[0] == "" {

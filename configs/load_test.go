@@ -172,6 +172,70 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
+// No fault hides another one.
+func TestFaultsBesideOthers(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		file string
+		want []string
+	}{
+		"half a pair, and an issuer that is refused": {"issuer: http://auth.example.com\ntls_cert: a", []string{
+			"signet.yaml:1: issuer: http beyond this machine", "signet.yaml:2: tls_cert: the key is missing"}},
+		"half a pair, and a proxy that is none": {"trusted_proxy: [x]\ntls_key: a", []string{
+			`signet.yaml:1: trusted_proxy: "x" is no address`, "signet.yaml:2: tls_key: the certificate is missing"}},
+		"the other half cannot be read": {"issuer: https://a.example\ntls_cert: a\ntls_key: [b]", []string{"signet.yaml:3: tls_key: takes one value"}},
+		"each value of a list, at its line": {"trusted_proxy:\n  - x\n  - 10.0.0.1\n  - y\nkeys: {algorithms: [A, RS256, B, RS256]}", []string{
+			`signet.yaml:2: trusted_proxy: "x"`, `signet.yaml:4: trusted_proxy: "y"`,
+			`signet.yaml:5: keys.algorithms: "A"`, `signet.yaml:5: keys.algorithms: "B"`, "signet.yaml:5: keys.algorithms: RS256 is there twice"}},
+		"values that are none": {"keys:\n  algorithms:\n  - {a: b}\n  -\n  - RS256", []string{
+			"signet.yaml:3: keys.algorithms: not a plain value", "signet.yaml:4: keys.algorithms: has no value"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseFile(tt.file)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			got := strings.Split(err.Error(), "\n")
+			if len(got) != len(tt.want) {
+				t.Fatalf("got  %q\nwant %q", got, tt.want)
+			}
+			for i, want := range tt.want {
+				if !strings.HasPrefix(got[i], want) {
+					t.Errorf("got  %s\nwant %s", got[i], want)
+				}
+			}
+		})
+	}
+	t.Run("an entry whose id is another's", func(t *testing.T) {
+		t.Parallel()
+		c, err := parseFile("clients:\n  - id: a\n  - id: a\n    type: x")
+		if err == nil || len(c.Clients) != 2 || c.Clients[1].Fields[0].Place.Line != 4 {
+			t.Errorf("%+v, %v", c.Clients, err)
+		}
+	})
+	t.Run("a variable that overrides a fault of a list in the file", func(t *testing.T) {
+		t.Parallel()
+		_, err := parse("f", []byte("trusted_proxy: [10.0.0.1, 10.0.0.2]"), []string{"SIGNET_TRUSTED_PROXY=10.0.0.1,x,10.0.0.3"}, nil)
+		if err == nil || !strings.HasPrefix(err.Error(), `SIGNET_TRUSTED_PROXY: trusted_proxy: "x"`) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestNearMatches(t *testing.T) {
+	t.Parallel()
+	for variable, want := range map[string]string{
+		"SIGNET_ZORK": "unset it; variables that begin with SIGNET_ are ours", "SIGNET_DAT": "did you mean SIGNET_DATA?",
+		"SIGNET_TRUSTED_PROXIES": "did you mean SIGNET_TRUSTED_PROXY?", "SIGNET_SERVICE_PORT": "unset it; variables that begin with SIGNET_ are ours",
+	} {
+		_, err := parse("", nil, []string{variable + "=1"}, nil)
+		if err == nil || err.Error() != variable+": no such setting; "+want {
+			t.Error(err)
+		}
+	}
+}
+
 func TestIssuer(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{"http://localhost", "http://127.0.0.1:8080", "http://[::1]:8080/a", "https://id.example.com/", "https://id.example.com/a/b",

@@ -144,10 +144,29 @@ func oneOf(p *string, known ...string) func([]string) error {
 	})
 }
 
+// elementError is what is wrong with one value of a list.
+type elementError struct {
+	index int
+	error
+}
+
+// each gives f the values of a list one by one, and joins what is wrong with them: every bad one is reported.
+func each(f func(v string) error) func([]string) error {
+	return func(values []string) error {
+		var faults []error
+		for i, v := range values {
+			if err := f(v); err != nil {
+				faults = append(faults, elementError{i, err})
+			}
+		}
+		return errors.Join(faults...)
+	}
+}
+
 func someOf(p *[]string, known ...string) func([]string) error {
 	return func(values []string) error {
 		var list []string
-		for _, v := range values {
+		err := each(func(v string) error {
 			if !slices.Contains(known, v) {
 				return fmt.Errorf("%q is not known; %s", v, didYouMean(v, known))
 			}
@@ -155,24 +174,27 @@ func someOf(p *[]string, known ...string) func([]string) error {
 				return fmt.Errorf("%s is there twice; remove one", v)
 			}
 			list = append(list, v)
+			return nil
+		})(values)
+		if err == nil {
+			*p = list
 		}
-		*p = list
-		return nil
+		return err
 	}
 }
 
 func prefixes(p *[]netip.Prefix) func([]string) error {
 	return func(values []string) error {
 		var list []netip.Prefix
-		for _, v := range values {
+		err := each(func(v string) error {
 			prefix, err := ParsePrefix(v)
-			if err != nil {
-				return err
-			}
 			list = append(list, prefix)
+			return err
+		})(values)
+		if err == nil {
+			*p = list
 		}
-		*p = list
-		return nil
+		return err
 	}
 }
 

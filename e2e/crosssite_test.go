@@ -68,9 +68,17 @@ func TestFrames(t *testing.T) {
 	c := newChromium(t)
 	const silently = "/frame?prompt=none&response_mode=form_post"
 
-	step(t, "our pages are not framed", func(t *testing.T) {
+	step(t, "what needs an answer is refused in a frame", func(t *testing.T) {
 		for _, a := range []*app{near, far} {
 			c.open(a.url + "/frame")
+			if here := a.arrival(); here.dest != "iframe" || here.params.Get("error") != "interaction_required" {
+				t.Errorf("into %s: %v", here.dest, here.params)
+			}
+		}
+	}, &c.t, &near.t, &far.t)
+	step(t, "our pages are not framed", func(t *testing.T) {
+		for _, a := range []*app{near, far} {
+			c.open(a.url + "/frame?client_id=unknown")
 			c.see("#framing")
 			c.complains("frame-ancestors 'none'")
 		}

@@ -20,6 +20,7 @@ import (
 type Error struct {
 	Field   string // as in the table
 	Problem string // what is wrong and what to do; holds no secret
+	Value   string // the one of several that is at fault; "": the field as a whole
 }
 
 func (e *Error) Error() string { return e.Field + ": " + e.Problem }
@@ -39,10 +40,17 @@ func (f *Faults) Check(field, problem string) {
 	}
 }
 
+// CheckValue is Check for one value of several.
+func (f *Faults) CheckValue(field, value, problem string) {
+	if problem != "" {
+		*f = append(*f, &Error{Field: field, Problem: problem, Value: value})
+	}
+}
+
 // OneOf reports a value that is not among those allowed.
 func (f *Faults) OneOf(field, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		f.Add(field, "%s is not possible here; use %s", Quote(value), strings.Join(allowed, " or "))
+		f.CheckValue(field, value, fmt.Sprintf("%s is not possible here; use %s", Quote(value), strings.Join(allowed, " or ")))
 	}
 }
 
@@ -78,14 +86,14 @@ func (t Table[T]) Set(record *T, name string, values []string) error {
 			continue
 		}
 		if !f.Many && len(values) != 1 {
-			return &Error{name, fmt.Sprintf("takes one value, not %d", len(values))}
+			return &Error{Field: name, Problem: fmt.Sprintf("takes one value, not %d", len(values))}
 		}
 		if err := f.Set(record, values); err != nil {
-			return &Error{name, err.Error()}
+			return &Error{Field: name, Problem: err.Error()}
 		}
 		return nil
 	}
-	return &Error{name, "is not a field; the fields are " + strings.Join(t.Names(), ", ")}
+	return &Error{Field: name, Problem: "is not a field; the fields are " + strings.Join(t.Names(), ", ")}
 }
 
 // Diff lists the fields in which a and b differ.

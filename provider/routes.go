@@ -79,8 +79,8 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	}
 	r.Group(func(r chi.Router) {
 		r.Use(own)
-		route(r, base+interaction.SignInPath, p.wrongPage, answers{"GET": page(e.login.SignInPage), "POST": page(e.login.SignIn)})
-		route(r, base+interaction.ConsentPath, p.wrongPage, answers{"GET": page(e.login.ConsentPage)})
+		route(r, base+interaction.SignInPath, p.wrongPage, get(page(e.login.SignInPage)).and("POST", page(e.login.SignIn)))
+		route(r, base+interaction.ConsentPath, p.wrongPage, get(page(e.login.ConsentPage)))
 		route(r, base+interaction.ContinuePath, p.wrongPage, answers{"GET": page(e.authorize.Continue), "POST": page(e.authorize.Continue)})
 		route(r, base+logout.ConfirmPath, p.wrongPage, answers{"POST": page(e.logout.Confirm)})
 	})
@@ -121,8 +121,15 @@ func route(r chi.Router, path string, refuse func(allow string) http.HandlerFunc
 	}
 }
 
-// get answers GET, and HEAD with the same headers.
+// get answers GET, and HEAD with the same headers: RFC 9110 section 9.3.2. It is for what GET changes nothing by; where a browser is
+// sent with a request of a client, GET begins or ends something, and HEAD is refused.
 func get(f http.HandlerFunc) answers { return answers{"GET": f, "HEAD": f} }
+
+// and adds a method.
+func (a answers) and(method string, f http.HandlerFunc) answers {
+	a[method] = f
+	return a
+}
 
 // wrongMethod: RFC 6749 section 3.2: "The client MUST use the HTTP "POST" method".
 func wrongMethod(allow string) http.HandlerFunc {

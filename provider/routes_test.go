@@ -263,9 +263,9 @@ func TestMethods(t *testing.T) {
 	for path, allow := range map[string]string{
 		"/.well-known/openid-configuration": "GET, HEAD", "/.well-known/oauth-authorization-server": "GET, HEAD", "/jwks": "GET, HEAD", "/healthz": "GET, HEAD", "/readyz": "GET, HEAD",
 		"/token": "POST", "/revoke": "POST", "/introspect": "POST", "/userinfo": "GET, POST", "/authorize": "GET, POST", "/authorize/posted": "GET", "/logout": "GET, POST",
-		"/logout/posted": "GET", "/logout/confirm": "POST", "/signin": "GET, POST", "/consent": "GET", "/authorize/continue": "GET, POST", "/": "GET, HEAD",
+		"/logout/posted": "GET", "/logout/confirm": "POST", "/signin": "GET, HEAD, POST", "/consent": "GET, HEAD", "/authorize/continue": "GET, POST", "/": "GET, HEAD",
 	} {
-		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"} {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"} {
 			a := s.Do(s.Request(method, path, nil))
 			if allowed := slices.Contains(strings.Split(allow, ", "), method); (a.Status == http.StatusMethodNotAllowed) == allowed {
 				t.Errorf("%s %s: %d", method, path, a.Status)
@@ -289,6 +289,46 @@ func TestMethods(t *testing.T) {
 		}
 		if a := s.Do(with(s.Request(http.MethodGet, path, nil), "If-None-Match", get.Header.Get("Etag"))); a.Status != http.StatusNotModified || a.Body != "" {
 			t.Errorf("RFC 9110 13.1.2: %s: %d", path, a.Status)
+		}
+	}
+}
+
+// RFC 9110 section 9.3.2: HEAD is GET without the content. Where GET begins something, HEAD begins nothing.
+func TestHeadOfPages(t *testing.T) {
+	t.Parallel()
+	s := providertest.New(t)
+	s.User("alice")
+	c, _ := s.Client("web", "My app")
+	b := s.Browser("")
+	head := func(url string) providertest.Answer {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodHead, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Once(r)
+	}
+	same := func(at providertest.Outcome) {
+		t.Helper()
+		a := head(at.URL)
+		if a.Status != http.StatusOK || a.Body != "" || a.Header.Get("Content-Type") != at.Page.Header.Get("Content-Type") ||
+			a.Header.Get("Content-Security-Policy") == "" || a.Header.Get("Cache-Control") != at.Page.Header.Get("Cache-Control") {
+			t.Errorf("HEAD %s: %d %v %q", at.URL, a.Status, a.Header, a.Body)
+		}
+	}
+	signIn := b.Authorize(c)
+	same(signIn)
+	b.User, b.Undecided = "alice", true
+	consent := b.Submit(signIn, "username", "alice", "password", providertest.Password)
+	same(consent)
+	if !strings.Contains(consent.URL, "/consent") {
+		t.Errorf("the browser stopped at %s", consent.URL)
+	}
+	b.Undecided = false
+	b.Code(c) // consent is remembered now: GET would answer with a code
+	for _, url := range []string{"/authorize?" + providertest.AuthorizeParams(c).Encode(), "/authorize/continue", "/logout"} {
+		if a := head(s.Issuer + url); a.Status != http.StatusMethodNotAllowed || a.Header.Get("Location") != "" {
+			t.Errorf("HEAD %s: %d %v", url, a.Status, a.Header)
 		}
 	}
 }

@@ -153,9 +153,9 @@ type Codes interface {
 	// RedeemCode spends a code and stores the family that it turns into, in one commit, if [Code.Redeem] agrees and the user may still
 	// sign in (ErrEnded otherwise; for a code without offline_access the session must be live as well). The
 	// family's authorization is the code's. Of concurrent calls one returns nil. A later one, expired or not, ends that family, and
-	// the one of the front channel that was issued with the code, in its own commit and returns ErrSpent, however often; the first is
-	// recorded. Any other refusal leaves the code as good as it was; the first five of a code are recorded, and those after them write
-	// nothing. Unknown code or another secret: ErrNotFound, and nothing is written.
+	// the one of the front channel that was issued with the code, in its own commit and returns ErrSpent, however often, with the code,
+	// which names the family; the first is recorded. Any other refusal leaves the code as good as it was; the first five of a code are
+	// recorded, and those after them write nothing. Unknown code or another secret: ErrNotFound, and nothing is written.
 	RedeemCode(ctx context.Context, r Redemption, f Family) (Redeemed, error)
 }
 

@@ -126,7 +126,7 @@ func validateGroups(f *fields.Faults, field string, groups []string) {
 		return
 	}
 	for i, g := range groups {
-		f.Check(field, fields.Text(g, maxText))
+		f.CheckValue(field, g, fields.Text(g, maxText))
 		if slices.Contains(groups[:i], g) {
 			f.Add(field, "has %s twice", fields.Quote(g))
 		}

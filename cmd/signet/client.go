@@ -110,7 +110,9 @@ func (a *app) clientSet() *cobra.Command {
 		Use:   "set ID",
 		Short: "Change settings of an app",
 		Long: `Change what the flags name and leave the rest. A flag that may be repeated replaces the whole list; an empty value
-clears it. Switches are turned off with =false.`,
+clears it. Switches are turned off with =false.
+
+The type of an app is fixed. For another one, register a new client with signet client add, and remove this one when the app uses that.`,
 		Example: `    signet client set 8Yc… --redirect-uri https://a.example.com/cb --redirect-uri https://b.example.com/cb
     signet client set 8Yc… --trusted=false --id-token-alg ES256
     signet client set 8Yc… --logo-uri ""`,

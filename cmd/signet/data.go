@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"signet/claims"
@@ -81,34 +82,56 @@ func makeFolder(dir string) error {
 	return explain(err, "make it by hand (mkdir -m 700 "+dir+") as the user whom signet runs as, or name another with --data")
 }
 
+// withRoom says what to do about a disk that is full.
+func withRoom(dir string, err error) error {
+	if errors.Is(err, storage.ErrNoSpace) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("no space is left for the data folder %s; make room on its disk and try again (%w)", dir, err)
+	}
+	return err
+}
+
 // openStore opens the store of a data folder. Only a server makes one: a command on the wrong folder shall not.
 func openStore(cfg configs.Config, patience time.Duration, log *slog.Logger, make bool) (*bolt.Store, error) {
 	path := filepath.Join(cfg.Data, storeName)
 	if _, err := os.Stat(path); !make && errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no store in %s; signet serve makes it at its first start, or name another folder with --data", cfg.Data)
 	}
-	store, err := bolt.Open(bolt.Options{Path: path, Timeout: patience, Log: log})
+	o := bolt.Options{Path: path, Timeout: patience, Log: log}
+	if !make {
+		o.Fatal = func(error) {} // the command is refused with the reason, and prints that
+	}
+	store, err := bolt.Open(o)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, explain(err, "become the user whom signet runs as, or give the file to the one you are")
 	}
 	return store, err
 }
 
-// master loads the master key: the configured file, a systemd credential, or master.key in the data folder, which is made at the first
-// start. A store that has keys is not given another one: what they seal would be lost.
-func (a *app) master(ctx context.Context, cfg configs.Config, store storage.Rings) (*keys.Master, error) {
+// masterPath is where the master key is: the configured file, a systemd credential, or master.key in the data folder.
+func (a *app) masterPath(cfg configs.Config) string {
 	if cfg.MasterKeyFile != "" {
-		return keys.LoadMaster(cfg.MasterKeyFile)
+		return cfg.MasterKeyFile
 	}
 	if folder := a.getenv("CREDENTIALS_DIRECTORY"); folder != "" {
-		master, err := keys.LoadMaster(filepath.Join(folder, masterName))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return master, err
+		if path := filepath.Join(folder, masterName); !missing(path) {
+			return path
 		}
 	}
-	path := filepath.Join(cfg.Data, masterName)
+	return filepath.Join(cfg.Data, masterName)
+}
+
+// missing reports whether there is nothing at path, not even something that we may not read.
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// master loads the master key. The one in the data folder is made at the first start. A store that has keys is not given another one:
+// what they seal would be lost.
+func (a *app) master(ctx context.Context, cfg configs.Config, store storage.Rings) (*keys.Master, error) {
+	path := a.masterPath(cfg)
 	master, err := keys.LoadMaster(path)
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) || cfg.MasterKeyFile != "" {
 		return master, err
 	}
 	ring, ringErr := store.Ring(ctx)
@@ -116,7 +139,7 @@ func (a *app) master(ctx context.Context, cfg configs.Config, store storage.Ring
 		return nil, ringErr
 	}
 	if ring.Revision > 0 {
-		return nil, explain(err, "if it is elsewhere, name it with --master-key-file")
+		return nil, explain(err, "if it is elsewhere, name it with "+configs.Env("master_key_file")+", or as master_key_file in the file of --config")
 	}
 	return keys.MakeMaster(path)
 }

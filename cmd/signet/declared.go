@@ -97,11 +97,18 @@ type reader struct {
 }
 
 // fault reports what is wrong with a field, at its line, or at the entry's where the field is missing.
-func (r *reader) fault(field, problem, fix string) {
+func (r *reader) fault(field, problem, fix string) { r.faultOf(field, "", problem, fix) }
+
+// faultOf is fault for one value of a list, at the value's line.
+func (r *reader) faultOf(field, value, problem, fix string) {
 	place := r.declared.Place
 	for _, f := range r.declared.Fields {
-		if f.Name == field {
-			place = f.Place
+		if f.Name != field {
+			continue
+		}
+		place = f.Place
+		if i := slices.Index(f.Values, value); value != "" && i >= 0 {
+			place = f.Places[i]
 		}
 	}
 	r.faults = append(r.faults, configs.Fault{Place: place, Key: r.kind + "." + r.declared.Name + "." + field, Problem: problem, Fix: fix})
@@ -109,16 +116,28 @@ func (r *reader) fault(field, problem, fix string) {
 
 // rules reports the faults that a room's rules found. Those of fields that could not be set are not reported twice.
 func (r *reader) rules(err error) {
+	before := r.faults
 	for _, e := range flatten(err) {
 		f, ok := errors.AsType[*fields.Error](e)
 		if !ok {
 			r.fault("", e.Error(), "")
 			continue
 		}
-		if !slices.ContainsFunc(r.faults, func(known configs.Fault) bool { return strings.HasSuffix(known.Key, "."+f.Field) }) {
-			r.fault(f.Field, f.Problem, "")
+		if !told(before, f.Field) {
+			r.faultOf(f.Field, f.Value, f.Problem, "")
 		}
 	}
+}
+
+// told reports whether a fault of a field is among those that are known. The lines that a secret can come from are all the secret's.
+func told(known configs.Faults, field string) bool {
+	names := []string{field}
+	if field == "client_secret" {
+		names = append(names, "secret", "secret_file", "secret_hash")
+	}
+	return slices.ContainsFunc(known, func(f configs.Fault) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(f.Key, "."+name) })
+	})
 }
 
 func flatten(err error) []error {
@@ -213,7 +232,7 @@ func (r *reader) secret(c storage.Client) (hash storage.Hash) {
 		if ok {
 			hash = storage.HashOf([]byte(secret))
 		}
-	case clients.NeedsSecret(c):
+	case clients.NeedsSecret(c) && !told(r.faults, "client_secret"):
 		r.fault("client_secret", "is missing", "name a file that holds it by secret_file, or write its hash as secret_hash")
 	}
 	return hash

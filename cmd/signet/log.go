@@ -17,7 +17,5 @@ func (a *app) newLog(c configs.Log) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(a.stderr, options))
 }
 
-// quietLog is for commands, which print what matters themselves.
-func (a *app) quietLog() *slog.Logger {
-	return a.newLog(configs.Log{Level: "error", Format: "text"})
-}
+// quietLog is for commands, which print what matters themselves: whatever fails is an error of theirs.
+func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -106,7 +106,7 @@ Run it:
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.devCommand(), a.serveCommand(), a.clientCommand(), a.userCommand(), a.keyCommand(), a.tokenCommand(),
+	root.AddCommand(a.devCommand(), a.serveCommand(), a.statusCommand(), a.clientCommand(), a.userCommand(), a.keyCommand(), a.tokenCommand(),
 		a.configCommand(), a.versionCommand())
 	a.group(root)
 	return root

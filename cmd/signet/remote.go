@@ -46,15 +46,21 @@ func (c call) do(method string, in, out any, segments ...string) error {
 	return c.caller.Do(c.ctx, method, in, out, segments...)
 }
 
+// configuration is what the flags lead to, and the file that was read.
+func (f apiFlags) configuration() (cfg configs.Config, file string, err error) {
+	flags := map[string][]string{}
+	if *f.data != "" {
+		flags["data"] = []string{*f.data}
+	}
+	file = f.app.configFile(*f.config)
+	cfg, err = configs.Load(configs.Sources{File: file, Env: f.app.env, Flags: flags})
+	return cfg, file, err
+}
+
 // call makes a command of f: f is called with whoever answers for the data folder.
 func (f apiFlags) call(do func(c call) error) func(*cobra.Command, []string) error {
 	return f.app.command(func(cmd *cobra.Command, args []string) error {
-		flags := map[string][]string{}
-		if *f.data != "" {
-			flags["data"] = []string{*f.data}
-		}
-		file := f.app.configFile(*f.config)
-		cfg, err := configs.Load(configs.Sources{File: file, Env: f.app.env, Flags: flags})
+		cfg, file, err := f.configuration()
 		if err != nil {
 			return err
 		}
@@ -120,7 +126,7 @@ func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*a
 	if faults != nil {
 		return nil, nil, faults
 	}
-	store, err := openStore(cfg, 500*time.Millisecond, a.quietLog(), false)
+	store, err := openStore(cfg, 500*time.Millisecond, quietLog(), false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,7 +135,7 @@ func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*a
 		if err != nil {
 			return nil, err
 		}
-		return openKeys(ctx, cfg, store, master, a.quietLog())
+		return openKeys(ctx, cfg, store, master, quietLog())
 	})
 	handler := admin.New(admin.Options{
 		Store: store,

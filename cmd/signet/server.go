@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -45,12 +46,13 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	s = &server{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.close())
+			err = errors.Join(withRoom(cfg.Data, err), s.close())
 		}
 	}()
 	if err := makeFolder(cfg.Data); err != nil {
 		return s, err
 	}
+	first := firstStart{store: missing(filepath.Join(cfg.Data, storeName)), key: missing(a.masterPath(cfg.Config))}
 	if s.store, err = openStore(cfg.Config, 2*time.Second, log, true); err != nil {
 		s.store = nil
 		return s, err
@@ -69,6 +71,7 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	if s.keys, err = openKeys(ctx, cfg.Config, s.store, master, log); err != nil {
 		return s, err
 	}
+	first.tell(log, cfg.Config, a.masterPath(cfg.Config))
 	now := time.Now()
 	if err := cfg.declared.apply(ctx, s.store, now, log); err != nil {
 		return s, err
@@ -115,6 +118,21 @@ func outgoingCA(cfg configs.Config) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("%s holds no certificate", cfg.OutgoingCA)
 	}
 	return pool, nil
+}
+
+// firstStart is what had to be made.
+type firstStart struct{ store, key bool }
+
+// tell says what was made. A new store beside a master key of its own folder is probably one that takes the place of a lost one.
+func (f firstStart) tell(log *slog.Logger, cfg configs.Config, masterPath string) {
+	switch {
+	case f.store && !f.key && masterPath == filepath.Join(cfg.Data, masterName):
+		log.Warn(fmt.Sprintf("a new store was made in %s; the master key was there already: if a store was lost here, stop and restore it", cfg.Data),
+			"master_key", masterPath)
+	case f.store || f.key:
+		log.Info("first start: the store and its keys are new; keep a copy of the master key, apart from the store's backups",
+			"data", cfg.Data, "master_key", masterPath)
+	}
 }
 
 // signable refuses a configuration under which ID tokens could not be signed as clients were registered for. Those that the file

@@ -27,6 +27,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -114,7 +115,11 @@ func New(o Options) http.Handler {
 
 func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 	s := a.Status
-	err := a.Store.Ready(r.Context())
+	k, err := a.Keys()
+	if err == nil {
+		err = k.Ready()
+	}
+	err = errors.Join(a.Store.Ready(r.Context()), err)
 	s.Ready = err == nil
 	if err != nil {
 		s.Problem = err.Error()

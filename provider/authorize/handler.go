@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -65,7 +66,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	}
 	location, err := e.Kept.Keep(r, p, PostedPath, keptFor)
 	if err != nil {
-		return err
+		return e.failed(w, r, t, err)
 	}
 	oauth.SeeOther(w, location)
 	return nil
@@ -92,7 +93,18 @@ func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, p oauth.Params)
 		e.refuse(w, r, t, err)
 		return nil
 	}
-	return e.proceed(w, r, t, pending{request: req})
+	return e.failed(w, r, t, e.proceed(w, r, t, pending{request: req}))
+}
+
+// failed tells the client what went wrong once its redirect URI is certain: RFC 6749 section 4.1.2.1, server_error and
+// temporarily_unavailable. What is said to the person alone stays an error.
+func (e *Endpoint) failed(w http.ResponseWriter, r *http.Request, t target, err error) error {
+	var told *problem.Problem
+	if err == nil || errors.As(err, &told) {
+		return err
+	}
+	e.refuse(w, r, t, err)
+	return nil
 }
 
 // Continue takes up an interaction after a step, or with the answer of the consent page.
@@ -121,7 +133,7 @@ func (e *Endpoint) Continue(w http.ResponseWriter, r *http.Request) error {
 			return &problem.Problem{Title: "No answer", What: "The page was sent without an answer.", Who: problem.You, How: "Go back and choose one of the two buttons."}
 		}
 	}
-	return e.proceed(w, r, t, p)
+	return e.failed(w, r, t, e.proceed(w, r, t, p))
 }
 
 // reopen establishes the target of a stored request anew: the client may have been changed or removed meanwhile.

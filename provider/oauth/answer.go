@@ -1,7 +1,9 @@
 package oauth
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -83,8 +85,11 @@ func Note(r *http.Request, e *Error) {
 	}
 	t := trail.Of(r.Context())
 	t.Note(attrs...)
-	if e.Code == ServerError {
+	switch {
+	case e.Code == ServerError:
 		t.Raise(slog.LevelError)
+	case e.Code == TemporarilyUnavailable && !errors.Is(e, context.Canceled):
+		t.Raise(slog.LevelWarn)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestErrorAnswers(t *testing.T) {
 		"RFC 6750 3.1: insufficient_scope":       {oauth.Errorf(oauth.InsufficientScope, "x"), 403, oauth.InsufficientScope, ""},
 		"wrapped":                                {fmt.Errorf("outer: %w", oauth.Errorf(oauth.InvalidScope, "x")), 400, oauth.InvalidScope, ""},
 		"RFC 9110 15.6.4: the queue is full":     {fmt.Errorf("x: %w", storage.ErrBusy), 503, oauth.TemporarilyUnavailable, "1"},
-		"RFC 9110 15.6.4: too many interactions": {storage.ErrTooMany, 503, oauth.TemporarilyUnavailable, "1"},
+		"RFC 9110 15.6.4: too many interactions": {storage.ErrTooMany, 503, oauth.TemporarilyUnavailable, "60"},
 		"RFC 9110 15.6.4: a full disk":           {storage.ErrNoSpace, 503, oauth.TemporarilyUnavailable, "30"},
 		"Retry-After is rounded up":              {&oauth.Error{Code: oauth.TemporarilyUnavailable, RetryAfter: 1200 * time.Millisecond}, 503, oauth.TemporarilyUnavailable, "2"},
 		"what nobody foresaw":                    {errors.New("secret detail"), 500, oauth.ServerError, ""},

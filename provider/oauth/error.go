@@ -82,7 +82,9 @@ func AsError(err error) *Error {
 	switch {
 	case errors.As(err, &e):
 		return e
-	case errors.Is(err, storage.ErrBusy), errors.Is(err, storage.ErrTooMany):
+	case errors.Is(err, storage.ErrTooMany):
+		return &Error{Code: TemporarilyUnavailable, Description: "too many sign-ins from this network are open, try again later", Cause: err, RetryAfter: time.Minute}
+	case errors.Is(err, storage.ErrBusy):
 		return &Error{Code: TemporarilyUnavailable, Description: "the server is busy, try again", Cause: err, RetryAfter: time.Second}
 	case errors.Is(err, context.Canceled): // who asked has left and will not read this
 		return &Error{Code: TemporarilyUnavailable, Description: "the request was given up", Cause: err}

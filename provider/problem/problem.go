@@ -9,6 +9,7 @@ import (
 
 	"signet/provider/oauth"
 	"signet/provider/trail"
+	"signet/storage"
 	"signet/web"
 )
 
@@ -70,11 +71,17 @@ func of(err error) *Problem {
 		return &told
 	}
 	e := oauth.AsError(err)
-	switch e.Code {
-	case oauth.TemporarilyUnavailable:
+	switch {
+	case errors.Is(err, storage.ErrNoSpace):
+		return &Problem{Status: http.StatusServiceUnavailable, Title: "No space left here", What: "This server cannot store anything at the moment.",
+			Who: Operator, How: "The disk that holds its data is full. Nothing was lost; once there is room, trying again works.", Cause: err, RetryAfter: e.RetryAfter}
+	case errors.Is(err, storage.ErrTooMany):
+		return &Problem{Status: http.StatusServiceUnavailable, Title: "Too many sign-ins at once", What: "Too many sign-ins were begun from your network and not finished.",
+			Who: You, How: "Finish one that is open, or try again in ten minutes.", Cause: err, RetryAfter: e.RetryAfter}
+	case e.Code == oauth.TemporarilyUnavailable:
 		return &Problem{Status: http.StatusServiceUnavailable, Title: "Too busy at the moment", What: "This server cannot take the request right now.",
 			Who: You, How: "Wait a moment, then try again.", Cause: err, RetryAfter: max(e.RetryAfter, time.Second)}
-	case oauth.ServerError:
+	case e.Code == oauth.ServerError:
 		return &Problem{Status: http.StatusInternalServerError, Title: "Something failed here", What: "This server failed while it answered.",
 			Who: Operator, How: "The log has the reason under the trace id below. Trying again may help.", Cause: err}
 	}
@@ -83,7 +90,7 @@ func of(err error) *Problem {
 		status = e.Status
 	}
 	return &Problem{Status: status, Title: "This request is invalid", What: sentence(e.Description),
-		Who: Developer, How: "The app sent a request that this server cannot answer. Its developer finds the field named above.", Cause: e.Cause}
+		Who: Developer, How: "The app sent a request that this server cannot answer. Its developer finds what is wrong above.", Cause: e.Cause}
 }
 
 // sentence makes a sentence of a description.

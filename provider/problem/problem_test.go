@@ -34,7 +34,8 @@ func TestWrite(t *testing.T) {
 		"a protocol error's status":  {&oauth.Error{Code: oauth.InvalidRequest, Description: "too long", Status: 413}, 413, []string{"too long"}, ""},
 		"a protocol error, unworded": {&oauth.Error{Code: oauth.InvalidRequest}, 400, []string{"The request is invalid."}, ""},
 		"the store is busy":          {storage.ErrBusy, 503, []string{problem.You, "again"}, "1"},
-		"the disk is full":           {storage.ErrNoSpace, 503, []string{problem.You}, "30"},
+		"the disk is full":           {storage.ErrNoSpace, 503, []string{problem.Operator, "disk"}, "30"},
+		"too many from one network":  {storage.ErrTooMany, 503, []string{problem.You, "network"}, "60"},
 		"what nobody foresaw":        {errors.New("secret detail"), 500, []string{problem.Operator, "log"}, ""},
 	} {
 		on := trail.New("192.0.2.1")

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"regexp"
 
 	"signet/provider/issue"
@@ -36,12 +37,22 @@ func (e *Endpoint) code(ctx context.Context, c storage.Client, p oauth.Params) (
 		ID: storage.NewID(now), Moved: now, MACKey: e.Issuer.Keys.MACKey(), Created: now,
 		IdleExpires: now.Add(min(e.RefreshIdle, e.RefreshAbsolute)), Expires: now.Add(e.RefreshAbsolute),
 	})
+	if errors.Is(err, storage.ErrSpent) {
+		theft(ctx, redeemed.Code.Family)
+	}
 	if err != nil {
 		return issue.Granted{}, refusedCode(err)
 	}
 	return issue.Granted{
 		Client: c, User: redeemed.User, Family: redeemed.Family, Scopes: redeemed.Family.Authorization.Scopes, Nonce: redeemed.Code.Nonce,
 	}, nil
+}
+
+// theft lifts the request's line in the log: something came twice, and the family that it was of has ended.
+func theft(ctx context.Context, family storage.ID) {
+	t := trail.Of(ctx)
+	t.Note(slog.String("family", family.String()))
+	t.Raise(slog.LevelWarn)
 }
 
 // codeRefusals are the words for each refusal of [storage.Codes]. All are invalid_grant: RFC 6749 section 5.2.

@@ -25,6 +25,9 @@ func (e *Endpoint) refresh(ctx context.Context, c storage.Client, p oauth.Params
 		Family: t.Family, Generation: t.Generation, Client: c.ID, Scopes: scopes, Keep: c.RefreshRotation == storage.RotationKeep,
 		Window: e.ReuseWindow, Idle: e.RefreshIdle, Now: e.Now(), Origin: trail.Of(ctx).Origin(),
 	})
+	if errors.Is(err, storage.ErrReused) {
+		theft(ctx, t.Family)
+	}
 	switch {
 	case errors.Is(err, storage.ErrScope): // RFC 6749 section 6
 		return issue.Granted{}, oauth.Errorf(oauth.InvalidScope, "scope asks for more than was granted").Because(err)

@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/url"
 	"slices"
@@ -102,6 +103,51 @@ func TestReuseWindow(t *testing.T) {
 	if !slices.Contains(events(t, i.Server), audit.RefreshReused) {
 		t.Error("the audit log does not say so")
 	}
+}
+
+// Theft stands out in the log, with the line of tokens that ended: a code or a refresh token that came twice.
+func TestTheftIsAWarning(t *testing.T) {
+	t.Parallel()
+	for name, steal := range map[string]func(s *providertest.Server, c storage.Client, secret, code, refresh string) providertest.Answer{
+		"RFC 6749 4.1.2: a code": func(s *providertest.Server, c storage.Client, secret, code, _ string) providertest.Answer {
+			return s.Redeem(c, secret, code)
+		},
+		"RFC 9700 4.14.2: a refresh token": func(s *providertest.Server, c storage.Client, secret, _, refresh string) providertest.Answer {
+			s.Refresh(c, secret, refresh)
+			s.Clock.Advance(time.Minute)
+			return s.Refresh(c, secret, refresh)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log providertest.Log
+			s := providertest.New(t, func(c *providertest.Config) { c.Log = log.Logger() })
+			s.User("alice")
+			c, secret := s.Client("web", "My app")
+			code := s.Browser("alice").Code(c, "scope", "openid offline_access")
+			tokens := s.Redeem(c, secret, code)
+			if strings.Contains(log.String(), `"level":"WARN"`) {
+				t.Fatalf("before it, the log has %s", log.String())
+			}
+			wantError(t, steal(s, c, secret, code, tokens.Text("refresh_token")), 400, "invalid_grant")
+			lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+			last := lines[len(lines)-1]
+			for _, part := range []string{`"level":"WARN"`, `"client":"` + c.ID + `"`, `"family":"` + family(t, s) + `"`, "used before"} {
+				if !strings.Contains(last, part) {
+					t.Errorf("%s is missing in %s", part, last)
+				}
+			}
+		})
+	}
+}
+
+// family is the one that the audit log names last.
+func family(t *testing.T, s *providertest.Server) (id string) {
+	t.Helper()
+	if err := s.Store.Entries(t.Context(), func(e audit.Entry) error { id = cmp.Or(e.Family, id); return nil }); err != nil || id == "" {
+		t.Fatal("the audit log names no family", err)
+	}
+	return id
 }
 
 // RFC 9700 section 4.14.2: whoever uses an older one has stolen it, or is whom it was stolen from.

@@ -111,6 +111,7 @@ func (s *Store) RedeemCode(ctx context.Context, r storage.Redemption, f storage.
 		switch {
 		case errors.Is(err, storage.ErrSpent):
 			t.replayed(code, r)
+			redeemed = storage.Redeemed{Code: code}
 			return err
 		case err != nil:
 			t.refused(code, r, err)

@@ -34,6 +34,7 @@ var parts = map[string]func(path string) error{
 	"rotate": rotateForEver,
 	"fatal":  failFatally,
 	"fill":   fillUp,
+	"first":  firstWithoutRoom,
 }
 
 // hold opens the store, says so, and keeps it until its input ends.

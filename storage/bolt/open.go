@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -92,13 +93,31 @@ const (
 )
 
 // Open opens the store at o.Path and makes it if there is none. A file that cannot be used is refused with [ErrDamaged],
-// [ErrForeign], [ErrNewer] or [ErrLocked] and a sentence that says what to do.
+// [ErrForeign], [ErrNewer] or [ErrLocked] and a sentence that says what to do. A new store that finds no space is
+// [storage.ErrNoSpace], and leaves no file behind.
 func Open(o Options) (*Store, error) {
 	o.setDefaults()
 	found, err := inspect(o.Path)
 	if err != nil {
 		return nil, err
 	}
+	s, err := open(o, found)
+	if err != nil && !found && outOfSpace(err) {
+		err = fmt.Errorf("%w: %w", storage.ErrNoSpace, err)
+		if removed := os.Remove(o.Path); !errors.Is(removed, fs.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
+		return nil, err
+	}
+	return s, err
+}
+
+// outOfSpace says whether the making of a store found no space, at whichever step: it is undone by removing the file.
+func outOfSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) || errors.Is(err, storage.ErrNoSpace)
+}
+
+func open(o Options, found bool) (*Store, error) {
 	db, err := openBolt(o)
 	if err != nil {
 		return nil, err
@@ -162,7 +181,7 @@ func openBolt(o Options) (db *bbolt.DB, err error) {
 	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("%w: %s is in use by %s; stop it, or let it do the work", ErrLocked, o.Path, lockHolder(o.Path))
+		return nil, fmt.Errorf("%w: %s holds %s; stop it, or let it do the work", ErrLocked, lockHolder(o.Path), o.Path)
 	case errors.Is(err, ErrDamaged):
 		return nil, err
 	case err != nil:
@@ -276,6 +295,9 @@ func (s *Store) create(t *tx) error {
 		return err
 	}
 	if err := t.bolt.Commit(); err != nil {
+		if noSpace(err) { // bbolt flattens some of these to text
+			err = fmt.Errorf("%w: %w", storage.ErrNoSpace, err)
+		}
 		return fmt.Errorf("create %s: %w", s.path, err)
 	}
 	return syncFolder(filepath.Dir(s.path))

@@ -5,6 +5,8 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -60,6 +62,42 @@ func fullAndBack(s *Store, makeRoom func() error) error {
 		return fmt.Errorf("with space again: %w", err)
 	}
 	return saveUser(s, "after")
+}
+
+// firstWithoutRoom makes a store where there is no space, whichever of its writes is the first to fail, and then one where there is.
+func firstWithoutRoom(path string) error {
+	const enough = 8 << 20
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		return err
+	}
+	for _, limit := range []uint64{0, 4096, 16 << 10, 1 << 20, enough} {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: old.Max}); err != nil {
+			return err
+		}
+		s, err := Open(Options{Path: path})
+		if err == nil && limit == enough {
+			return s.Close()
+		}
+		if !errors.Is(err, storage.ErrNoSpace) {
+			return fmt.Errorf("with %d bytes: %w", limit, err)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("with %d bytes a file is left behind: %w", limit, err)
+		}
+	}
+	return errors.New("there is no space for a small store in 8 MiB")
+}
+
+func TestFirstStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	o := start(t, "first", filepath.Join(t.TempDir(), "signet.db"))
+	if o.lines.Scan() {
+		t.Error(o.lines.Text())
+	}
+	if err := o.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestFullDisk(t *testing.T) {

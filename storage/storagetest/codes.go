@@ -305,8 +305,10 @@ var redeemCases = []testCase{
 			again := redemption(h)
 			again.Now, again.Verifier, again.RedirectURI = at, "", "" // a thief need not know the rest
 			for range 3 {
-				_, err = r.RedeemCode(r.ctx(), again, makeFamily())
+				spent, err := r.RedeemCode(r.ctx(), again, makeFamily())
 				r.refused(err, storage.ErrSpent)
+				r.same(spent.Code.Family, redeemed.Family.ID)
+				r.same(spent.Family.ID, storage.ID{})
 			}
 			f := r.stored(redeemed.Family).Family
 			r.same(f.Ended, at)
