@@ -136,7 +136,7 @@ func (p *Provider) wrongPage(allow string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow)
 		problem.Write(p.pages, w, r, &problem.Problem{Status: http.StatusMethodNotAllowed, Title: "This address works another way",
-			What: "The page was asked for with a method that it does not answer.", Who: problem.Developer, How: "Use " + allow + "."})
+			What: "The page was asked for with a method that it does not answer.", Who: problem.Developer, How: "The answer’s Allow header names the methods that it does answer."})
 	}
 }
 
@@ -166,7 +166,9 @@ func (p *Provider) sameOrigin(issuer *url.URL) (func(http.Handler) http.Handler,
 func (p *Provider) home(issuer string) http.HandlerFunc {
 	base := strings.TrimSuffix(issuer, "/")
 	page := web.Home{Issuer: issuer, Discovery: base + oauth.OpenIDConfigurationPath, Keys: base + oauth.JWKSPath}
-	return func(w http.ResponseWriter, _ *http.Request) { p.pages.Write(w, http.StatusOK, page) }
+	return func(w http.ResponseWriter, r *http.Request) {
+		p.pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
+	}
 }
 
 // healthz says that the process answers; readyz, that it can do its work.

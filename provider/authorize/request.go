@@ -8,6 +8,7 @@ import (
 	"signet/clients"
 	"signet/provider/oauth"
 	"signet/provider/problem"
+	"signet/provider/trail"
 	"signet/storage"
 	"signet/web"
 )
@@ -24,6 +25,7 @@ type target struct {
 // target finds out whose request it is and where the answer goes. An error is for the person in front of the browser: nothing is
 // sent to an address that is not certain. RFC 6749 section 4.1.2.1, RFC 9700 section 4.11.
 func (e *Endpoint) target(ctx context.Context, p oauth.Params) (target, error) {
+	trail.Of(ctx).Locales(p.Words("ui_locales"))
 	id := p.Single("client_id")
 	if id == "" {
 		return target{}, invalid("The app did not say which app it is: client_id is missing, or was sent more than once.")
@@ -72,7 +74,7 @@ func (e *Endpoint) client(ctx context.Context, id string) (storage.Client, error
 // responseModes: OAuth 2.0 Multiple Response Types 2.1, Form Post Response Mode.
 var responseModes = map[string]bool{"query": true, "fragment": true, "form_post": true}
 
-func invalid(what string) error {
+func invalid(what web.Text) error {
 	return &problem.Problem{Title: "This sign-in request is invalid", What: what, Who: problem.Developer,
 		How: "The app has to send it in the authorization request (OpenID Connect Core 3.1.2.1)."}
 }

@@ -8,6 +8,7 @@ import (
 	"signet/clients"
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/web"
 )
 
 // Metadata is the metadata document, in the order in which people read it. Its members are those of OpenID Connect Discovery 3,
@@ -105,7 +106,7 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		}, known.Names()...),
 		ClaimTypesSupported: []string{"normal"},
 		ACRValuesSupported:  session.ACRs(),
-		UILocalesSupported:  []string{"en"},
+		UILocalesSupported:  web.Languages(),
 
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		PromptValuesSupported:                      []string{"none", "login", "consent", "select_account"},
