@@ -27,6 +27,7 @@ type Config struct {
 	MasterKeyFile       string // "": master.key in Data
 	Registration        string // RegistrationOff, RegistrationToken or RegistrationOpen
 	RegistrationPKCE    string // PKCEOptional or PKCERequired: of confidential clients that register themselves
+	UnsignedRequests    bool   // request objects with alg none are let in
 	TLSCert, TLSKey     string // PEM files; both or none
 	TrustedProxy        []netip.Prefix
 	OutgoingAllow       []netip.Prefix // addresses that are not public and that we may fetch from

@@ -35,6 +35,7 @@ func table(c *Config) []setting {
 		{name: "registration", arg: "off|token|open", help: "whether clients may register themselves: never, with a token of signet client token, or any",
 			into: oneOf(&c.Registration, RegistrationOff, RegistrationToken, RegistrationOpen)},
 		{name: "registration_pkce", into: oneOf(&c.RegistrationPKCE, PKCERequired, PKCEOptional)},
+		{name: "unsigned_request_objects", into: boolean(&c.UnsignedRequests)},
 		{name: "tls_cert", arg: "FILE", help: "certificate chain, PEM", into: text(&c.TLSCert)},
 		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
 		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},

@@ -151,7 +151,7 @@ func (s *server) providerOptions() provider.Options {
 	}
 	return provider.Options{
 		Issuer: s.cfg.Issuer, Claims: s.cfg.declared.catalogue, Store: s.store, Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
-		Registration: provider.Registration{Policy: s.cfg.Registration, PKCE: s.cfg.RegistrationPKCE},
+		Registration: provider.Registration{Policy: s.cfg.Registration, PKCE: s.cfg.RegistrationPKCE}, UnsignedRequests: s.cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
 			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,

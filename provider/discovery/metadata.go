@@ -60,6 +60,8 @@ type Metadata struct {
 	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
 	RequestParameterSupported    bool `json:"request_parameter_supported"`
 	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
+
+	RequestObjectSigningAlgValuesSupported []string `json:"request_object_signing_alg_values_supported"`
 }
 
 // describe says what a provider with this issuer and these signing algorithms offers.
@@ -112,7 +114,8 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		PromptValuesSupported:                      []string{"none", "login", "consent", "select_account"},
 		AuthorizationResponseIssParameterSupported: true,
 
-		ClaimsParameterSupported: true,
+		ClaimsParameterSupported:  true,
+		RequestParameterSupported: true,
 	}
 }
 

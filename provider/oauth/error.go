@@ -30,7 +30,7 @@ const (
 	LoginRequired            Code = "login_required"
 	ConsentRequired          Code = "consent_required"
 	UnmetAuthentication      Code = "unmet_authentication_requirements" // OpenID Connect Core Error Code of that name, section 2
-	RequestNotSupported      Code = "request_not_supported"
+	InvalidRequestObject     Code = "invalid_request_object"
 	RequestURINotSupported   Code = "request_uri_not_supported"
 	RegistrationNotSupported Code = "registration_not_supported"
 	ServerError              Code = "server_error"

@@ -28,6 +28,7 @@ type Options struct {
 	Policy  string         // Token or Open
 	PKCE    string         // of confidential clients of the web: storage.PKCERequired or storage.PKCEOptional
 	Algs    []string       // that ID tokens can be signed with
+	Objects []string       // algs that request objects can come with
 	Scopes  []string       // those that the operator added to the standard ones; an app has them if it asks for them
 	Fetch   Fetcher        // of a sector_identifier_uri
 	Secrets clients.Sealer // keeps those that must be readable again

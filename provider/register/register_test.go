@@ -323,6 +323,10 @@ func TestBadMetadata(t *testing.T) {
 		{"scope: nothing that we know", app("scope", "pets"), "invalid_client_metadata", "scope"},
 		{"id_token_claims: another value", app("id_token_claims", "all"), "invalid_client_metadata", "id_token_claims"},
 
+		{"Registration 2: unsigned request objects where they are not let in", app("request_object_signing_alg", "none"), "invalid_client_metadata", "request_object_signing_alg"},
+		{"Registration 2: request objects by a secret that is only hashed", app("request_object_signing_alg", "HS256"), "invalid_client_metadata", "request_object_signing_alg"},
+		{"Registration 2: request objects by a key that is not there", app("request_object_signing_alg", "RS256"), "invalid_client_metadata", "jwks"},
+		{"Registration 2: request objects by an unknown algorithm", app("request_object_signing_alg", "RS257"), "invalid_client_metadata", "request_object_signing_alg"},
 		{"RFC 7591 3.2.2: a software statement", app("software_statement", "eyJhbGciOiJFUzI1NiJ9.e30.x"), "unapproved_software_statement", "software_statement"},
 		{"RFC 7591 3.2.2: a software statement that is none", app("software_statement", 1), "unapproved_software_statement", "software_statement"},
 		{"a member that is there twice", `{"redirect_uris":["https://a.example/"],"redirect_uris":["https://b.example/"]}`, "invalid_client_metadata", ""},

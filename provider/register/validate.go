@@ -164,7 +164,7 @@ func nameOf(c storage.Client) string {
 // check returns what is wrong with a client that is about to be stored, as the answer of RFC 7591 section 3.2.2. faults are those that were
 // found before.
 func (e *Endpoint) check(ctx context.Context, c storage.Client, faults error) error {
-	faults = errors.Join(faults, clients.Validate(c, e.Scopes...), clients.Signable(c, e.Algs))
+	faults = errors.Join(faults, clients.Validate(c, e.Scopes...), clients.Signable(c, e.Algs), clients.Readable(c, e.Objects))
 	if faults != nil {
 		return answerOf(faults)
 	}
