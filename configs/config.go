@@ -26,6 +26,7 @@ type Config struct {
 	Storage             string // StorageBolt
 	MasterKeyFile       string // "": master.key in Data
 	Registration        string // RegistrationOff, RegistrationToken or RegistrationOpen
+	StatementIssuers    []StatementIssuer
 	RegistrationPKCE    string // PKCEOptional or PKCERequired: of confidential clients that register themselves
 	UnsignedRequests    bool   // request objects with alg none are let in
 	TLSCert, TLSKey     string // PEM files; both or none
@@ -62,6 +63,12 @@ const (
 	PKCEOptional = "optional"
 	PKCERequired = "required"
 )
+
+// StatementIssuer is somebody whose software statements are taken.
+type StatementIssuer struct {
+	Issuer string // the claim iss, byte for byte
+	File   string // a JWK set
+}
 
 // Lifetimes says how long what was issued is good.
 type Lifetimes struct {

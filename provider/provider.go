@@ -61,6 +61,8 @@ type Options struct {
 type Registration struct {
 	Policy string // register.Off (also when empty), register.Token or register.Open
 	PKCE   string // of confidential clients: storage.PKCERequired, or storage.PKCEOptional (also when empty)
+	// Statements are the keys of those whose software statements are taken, by iss.
+	Statements map[string]keyset.Set
 }
 
 func (r *Registration) complete() error {
@@ -187,7 +189,8 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	if o.Registration.on() {
 		registering = register.New(register.Options{
 			Store: o.Store, Base: strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath, Policy: o.Registration.Policy, PKCE: o.Registration.PKCE,
-			Algs: o.Keys.Algs(), Objects: requestobject.Algs(o.UnsignedRequests), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys, Now: o.Now,
+			Algs: o.Keys.Algs(), Objects: requestobject.Algs(o.UnsignedRequests), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys,
+			Statements: o.Registration.Statements, Now: o.Now,
 		})
 	}
 	return endpoints{

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"signet/clients"
+	"signet/clients/keyset"
 	"signet/configs"
 	"signet/fetch"
 	"signet/keys"
@@ -85,6 +86,9 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	if options.Fetch, err = newFetch(cfg.Config, log); err != nil {
 		return s, err
 	}
+	if options.Registration.Statements, err = statementKeys(cfg.Config); err != nil {
+		return s, fmt.Errorf("software_statement_issuers: %w", err)
+	}
 	s.handler, err = provider.New(options)
 	return s, err
 }
@@ -96,6 +100,21 @@ func newFetch(cfg configs.Config, log *slog.Logger) (*fetch.Client, error) {
 		return nil, fmt.Errorf("outgoing_ca: %w", err)
 	}
 	return fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: log}), nil
+}
+
+// statementKeys are the keys of those whose software statements are taken.
+func statementKeys(cfg configs.Config) (map[string]keyset.Set, error) {
+	all := map[string]keyset.Set{}
+	for _, i := range cfg.StatementIssuers {
+		raw, err := os.ReadFile(i.File)
+		if err != nil {
+			return nil, err
+		}
+		if all[i.Issuer], err = keyset.Parse(raw); err != nil {
+			return nil, fmt.Errorf("%s %w", i.File, err)
+		}
+	}
+	return all, nil
 }
 
 // outgoingCA is whom the system trusts and whom the configuration adds; nil if it adds nobody.

@@ -14,15 +14,6 @@ import (
 	"signet/storage"
 )
 
-// statement refuses software statements: nobody's are trusted here (RFC 7591 section 3.2.2). To ignore one would be to register something
-// else than its issuer vouches for.
-func statement(sent object) error {
-	if _, ok := sent["software_statement"]; !ok {
-		return nil
-	}
-	return oauth.Errorf(UnapprovedSoftwareStatement, "software_statement is of no issuer that this server trusts; leave it out")
-}
-
 // build makes a client of what was sent, with the defaults of OpenID Connect Registration 2 for the rest. It has no secret yet. The
 // error is the faults of what could not be read; the client's own faults are for check.
 func (e *Endpoint) build(sent object, l limits) (storage.Client, error) {
