@@ -1,7 +1,10 @@
 package clients
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"slices"
+	"strings"
 
 	"signet/fields"
 	"signet/storage"
@@ -10,8 +13,41 @@ import (
 // AlgNone stands for no signature: RFC 7518 section 3.6. Request objects alone can do without, where the operator lets them.
 const AlgNone = "none"
 
-// validateRequests: OpenID Connect Registration 2, request_object_signing_alg.
+// maxRequestURI: OpenID Connect Core 6.2, "SHOULD NOT exceed 512 ASCII characters".
+const maxRequestURI = 512
+
+// RequestURI reports whether a request object may be fetched from the URI that the client sent: it is registered byte for byte, or up to
+// the hash behind it, which changes with the object (OpenID Connect Core 6.2).
+func RequestURI(c storage.Client, sent string) bool {
+	if len(sent) > maxRequestURI {
+		return false
+	}
+	place, _, hashed := strings.Cut(sent, "#")
+	return slices.Contains(c.RequestURIs, sent) || hashed && slices.Contains(c.RequestURIs, place)
+}
+
+// requestURIProblem: OpenID Connect Core 6.2. The fragment, if there is one, is a SHA-256 hash in base64url.
+func requestURIProblem(uri string) string {
+	place, hash, hashed := strings.Cut(uri, "#")
+	digest, err := base64.RawURLEncoding.Strict().DecodeString(hash)
+	switch {
+	case len(uri) > maxRequestURI:
+		return fields.Quote(uri) + " is longer than 512 characters"
+	case hashed && (err != nil || len(digest) != sha256.Size):
+		return fields.Quote(uri) + " has a fragment that is not a SHA-256 hash in base64url without padding"
+	}
+	return httpsProblem(place)
+}
+
+// validateRequests: OpenID Connect Registration 2, request_uris and request_object_signing_alg.
 func validateRequests(f *fields.Faults, c storage.Client) {
+	if len(c.RequestURIs) > maxURIs {
+		f.Add("request_uris", "are more than %d", maxURIs)
+	}
+	f.Check("request_uris", repeated(c.RequestURIs))
+	for _, uri := range c.RequestURIs {
+		f.Check("request_uris", requestURIProblem(uri))
+	}
 	const field = "request_object_signing_alg"
 	switch alg := c.RequestObjectAlg; {
 	case alg == "" || alg == AlgNone:

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"signet/storage"
@@ -44,5 +45,36 @@ func TestRequestObjectAlg(t *testing.T) {
 		if c.RequestObjectAlg = alg; (Readable(c, KeyAlgs) == nil) != good {
 			t.Errorf("%q is readable: %v", alg, Readable(c, KeyAlgs))
 		}
+	}
+}
+
+// OpenID Connect Core 6.2, Registration 2: request_uris.
+func TestRequestURIs(t *testing.T) {
+	t.Parallel()
+	const hash = "#47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+	for uri, good := range map[string]bool{
+		"https://app.example/r": true, "https://app.example/r?x=1": true, "https://app.example:8443/r" + hash: true,
+		"http://app.example/r": false, "http://127.0.0.1/r": false, "ftp://app.example/r": false, "urn:x:y": false, "/r": false, "": false,
+		"https://app.example/r#": false, "https://app.example/r#part": false, "https://app.example/r" + hash + "=": false, "https://app.example/r" + hash + "x": false,
+		"https://user@app.example/r": false, "https://app.example/../r": false, "https://app.example/ r": false,
+		"https://app.example/" + strings.Repeat("r", 492): true, "https://app.example/" + strings.Repeat("r", 493): false,
+	} {
+		c := valid(t, Web)
+		c.RequestURIs = []string{uri}
+		if err := Validate(c); (err == nil) != good {
+			t.Errorf("%.60q: %v", uri, err)
+		}
+	}
+	c := valid(t, Web)
+	c.RequestURIs = []string{"https://app.example/r", "https://app.example/r"}
+	if got := faulty(t, Validate(c)); !slices.Equal(got, []string{"request_uris"}) {
+		t.Errorf("there twice: %v", got)
+	}
+	c.RequestURIs = nil
+	for i := range maxURIs + 1 {
+		c.RequestURIs = append(c.RequestURIs, "https://app.example/"+strings.Repeat("r", i))
+	}
+	if got := faulty(t, Validate(c)); !slices.Equal(got, []string{"request_uris"}) {
+		t.Errorf("too many: %v", got)
 	}
 }

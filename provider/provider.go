@@ -25,6 +25,7 @@ import (
 	"signet/provider/issue"
 	"signet/provider/kept"
 	"signet/provider/login"
+	"signet/provider/logos"
 	"signet/provider/logout"
 	"signet/provider/oauth"
 	"signet/provider/register"
@@ -161,6 +162,7 @@ type endpoints struct {
 	discovery *discovery.Discovery
 	authorize *authorize.Endpoint
 	login     *login.Endpoint
+	logos     *logos.Logos
 	logout    *logout.Endpoint
 	token     *token.Endpoint
 	info      *tokeninfo.Endpoint
@@ -175,7 +177,9 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	issuing := issue.New(issue.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: clientKeys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
-	objects := requestobject.New(requestobject.Options{Keys: clientKeys, Secrets: o.Keys, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now})
+	objects := requestobject.New(requestobject.Options{
+		Keys: clientKeys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now,
+	})
 	sessions := session.New(session.Options{
 		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,
 	})
@@ -193,6 +197,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 			Statements: o.Registration.Statements, Now: o.Now,
 		})
 	}
+	pictures := logos.New(logos.Options{Fetch: o.Fetch, Base: base, Now: o.Now})
 	return endpoints{
 		register:  registering,
 		discovery: documents,
@@ -201,8 +206,9 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 			CodeLife: o.Lifetimes.Code, SessionIdle: o.Lifetimes.SessionIdle, Now: o.Now,
 		}),
 		login: login.New(login.Options{
-			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Claims: o.Claims,
+			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: pictures, Claims: o.Claims,
 		}),
+		logos: pictures,
 		logout: logout.New(logout.Options{
 			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Base: base,
 		}),

@@ -156,7 +156,7 @@ func TestErrorsForTheClient(t *testing.T) {
 		"RFC 6749 3.1: response_mode twice":                     {query(c, "&response_mode=fragment&response_mode=form_post"), "invalid_request", state},
 		"RFC 6749 3.1: code_challenge twice":                    {query(c, "&code_challenge=x"), "invalid_request", state},
 		"Core 6.1: request":                                     {query(c, "", "request", "e30.e30."), "invalid_request_object", state},
-		"Core 6.2: request_uri":                                 {query(c, "", "request_uri", "https://app.example/request"), "request_uri_not_supported", state},
+		"Core 6.2: request_uri":                                 {query(c, "", "request_uri", "https://app.example/request"), "invalid_request_uri", state},
 		"Core 7.2.1: registration":                              {query(c, "", "registration", "{}"), "registration_not_supported", state},
 		"RFC 6749 3.1.1: response_type missing":                 {query(c, "", "response_type", ""), "invalid_request", state},
 		"RFC 6749 3.1.1: response_type token":                   {query(c, "", "response_type", "token"), "unsupported_response_type", state},

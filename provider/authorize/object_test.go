@@ -4,16 +4,21 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"signet/clients"
+	"signet/fetch"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -189,5 +194,70 @@ func TestUnsignedRequestObject(t *testing.T) {
 				t.Errorf("discovery says %v", algs)
 			}
 		})
+	}
+}
+
+// Core 6.2: objects by reference, over a network where not everybody is friendly.
+func TestRequestURI(t *testing.T) {
+	t.Parallel()
+	signs := newSigner(t)
+	var object string
+	var asked atomic.Int32
+	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		switch r.URL.Path {
+		case "/good":
+			w.Header().Set("Content-Type", "application/oauth-authz-req+jwt")
+			_, _ = w.Write([]byte(object))
+		case "/elsewhere":
+			http.Redirect(w, r, "/good", http.StatusFound)
+		case "/endless":
+			for {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					return
+				}
+			}
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(site.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+	s := providertest.New(t, func(c *providertest.Config) {
+		c.Fetch = fetch.New(fetch.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, CA: roots})
+	})
+	closed := providertest.New(t) // public addresses alone
+	s.User("alice")
+	with := func(c *storage.Client) {
+		signs.keyed(c)
+		for _, path := range []string{"/good", "/elsewhere", "/endless", "/missing"} {
+			c.RequestURIs = append(c.RequestURIs, site.URL+path)
+		}
+	}
+	c, _ := s.Client("web", "My app", with)
+	object = signs.sign(map[string]any{"client_id": c.ID, "aud": s.Issuer, "redirect_uri": redirectURI, "state": "inside"})
+
+	if o := s.Browser("alice").Authorize(c, "request_uri", site.URL+"/good", "redirect_uri", ""); o.Params.Get("state") != "inside" || !o.Params.Has("code") {
+		t.Errorf("callback %q, page %s", o.Callback, providertest.Text(o.Page.Body))
+	}
+	before := asked.Load()
+	form := providertest.AuthorizeParams(c, "request_uri", site.URL+"/good")
+	if o := s.Browser("alice").Send(s.Request(http.MethodPost, "/authorize", form)); o.Params.Get("state") != "inside" || !o.Params.Has("code") {
+		t.Errorf("by POST: callback %q, page %s", o.Callback, providertest.Text(o.Page.Body))
+	}
+	if got := asked.Load() - before; got != 1 {
+		t.Errorf("by POST it was fetched %d times", got)
+	}
+	for _, path := range []string{"/elsewhere", "/endless", "/missing", "/unregistered"} {
+		wantError(t, s, s.Browser("").Authorize(c, "request_uri", site.URL+path), "invalid_request_uri", "the state")
+	}
+	wantPage(t, s.Browser("").Authorize(c, "request_uri", site.URL+"/missing", "redirect_uri", ""), http.StatusBadRequest, site.URL)
+
+	c, _ = closed.Client("web", "My app", with)
+	before = asked.Load()
+	wantError(t, closed, closed.Browser("").Authorize(c, "request_uri", site.URL+"/good"), "invalid_request_uri", "the state")
+	if asked.Load() != before {
+		t.Error("RFC 9101 10.4.1: an inner address was asked")
 	}
 }

@@ -57,9 +57,10 @@ type Metadata struct {
 
 	// Always present: a client may take the absence for support, since the default of the last one is true (OpenID Connect
 	// Discovery 3).
-	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
-	RequestParameterSupported    bool `json:"request_parameter_supported"`
-	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
+	ClaimsParameterSupported      bool `json:"claims_parameter_supported"`
+	RequestParameterSupported     bool `json:"request_parameter_supported"`
+	RequestURIParameterSupported  bool `json:"request_uri_parameter_supported"`
+	RequireRequestURIRegistration bool `json:"require_request_uri_registration"`
 
 	RequestObjectSigningAlgValuesSupported []string `json:"request_object_signing_alg_values_supported"`
 }
@@ -114,8 +115,10 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		PromptValuesSupported:                      []string{"none", "login", "consent", "select_account"},
 		AuthorizationResponseIssParameterSupported: true,
 
-		ClaimsParameterSupported:  true,
-		RequestParameterSupported: true,
+		ClaimsParameterSupported:      true,
+		RequestParameterSupported:     true,
+		RequestURIParameterSupported:  true,
+		RequireRequestURIRegistration: true,
 	}
 }
 

@@ -31,7 +31,7 @@ const (
 	ConsentRequired          Code = "consent_required"
 	UnmetAuthentication      Code = "unmet_authentication_requirements" // OpenID Connect Core Error Code of that name, section 2
 	InvalidRequestObject     Code = "invalid_request_object"
-	RequestURINotSupported   Code = "request_uri_not_supported"
+	InvalidRequestURI        Code = "invalid_request_uri"
 	RegistrationNotSupported Code = "registration_not_supported"
 	ServerError              Code = "server_error"
 	TemporarilyUnavailable   Code = "temporarily_unavailable"

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"signet/clients"
 	"signet/clients/keyset"
+	"signet/fetch"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -26,20 +28,35 @@ type Secrets interface {
 	Unseal(purpose string, sealed []byte) ([]byte, error)
 }
 
+// Fetcher is the way to a request_uri: a [*signet/fetch.Client].
+type Fetcher interface {
+	Get(ctx context.Context, url string, accept ...string) (fetch.Document, error)
+}
+
 // Options are what a [Reader] is made of.
 type Options struct {
 	Keys     Keys
 	Secrets  Secrets
+	Fetch    Fetcher
 	Issuer   string // the audience of objects
 	Unsigned bool   // objects with alg none are let in
 	Now      func() time.Time
 }
 
 // Reader reads request objects. Its methods may be called concurrently.
-type Reader struct{ Options }
+type Reader struct {
+	Options
+	fetched *lru.Cache[string, string] // objects by their URI with its hash
+}
 
 // New returns a Reader.
-func New(o Options) *Reader { return &Reader{o} }
+func New(o Options) *Reader {
+	fetched, err := lru.New[string, string](maxFetched)
+	if err != nil { // of a size that is not positive
+		panic(err)
+	}
+	return &Reader{o, fetched}
+}
 
 // Algs are the algorithms that objects can come with: request_object_signing_alg_values_supported of Discovery 3.
 func Algs(unsigned bool) []string {
@@ -51,15 +68,25 @@ func Algs(unsigned bool) []string {
 }
 
 // Merge returns the parameters of c's request p with those of its request object in their places; p itself if it has none. Its errors
-// are [*oauth.Error], invalid_request_object for what is wrong with the object, or the server's own trouble.
+// are [*oauth.Error], invalid_request_object for what is wrong with the object and invalid_request_uri for what is wrong with where it
+// should be, or the server's own trouble.
 func (r *Reader) Merge(ctx context.Context, c storage.Client, p oauth.Params) (oauth.Params, error) {
-	if !p.Has("request") {
+	if !p.Has("request") && !p.Has("request_uri") {
 		return p, nil
 	}
 	if err := p.Repeated(); err != nil { // then it is not certain which object is meant, or what stands beside it
 		return p, err
 	}
-	o, err := r.read(ctx, c, p.Get("request"))
+	if p.Has("request") && p.Has("request_uri") { // Core 6.1 and 6.2
+		return p, oauth.Errorf(oauth.InvalidRequest, "request and request_uri must not stand in one request")
+	}
+	var o object
+	var err error
+	if p.Has("request_uri") {
+		o, err = r.follow(ctx, c, p.Get("request_uri"))
+	} else {
+		o, err = r.read(ctx, c, p.Get("request"), r.Unsigned)
+	}
 	if err != nil {
 		return p, err
 	}
@@ -67,8 +94,8 @@ func (r *Reader) Merge(ctx context.Context, c storage.Client, p oauth.Params) (o
 }
 
 // read returns the members of an object, once all about it was found good.
-func (r *Reader) read(ctx context.Context, c storage.Client, token string) (object, error) {
-	algs := r.algs(c)
+func (r *Reader) read(ctx context.Context, c storage.Client, token string, unsigned bool) (object, error) {
+	algs := algsOf(c, unsigned)
 	jws, err := parse(token, algs)
 	if err != nil {
 		return nil, refusef("%s; this client can use %s", err, strings.Join(algs, ", "))
@@ -84,15 +111,15 @@ func (r *Reader) read(ctx context.Context, c storage.Client, token string) (obje
 	return o, o.check(c.ID, r.Issuer, r.Now())
 }
 
-// algs are those of c's objects: the one that it registered, or any that works without having been agreed on. HMAC must have been:
+// algsOf are those of c's objects: the one that it registered, or any that works without having been agreed on. HMAC must have been:
 // otherwise who knows a public key could try it as a secret.
-func (r *Reader) algs(c storage.Client) []string {
+func algsOf(c storage.Client, unsigned bool) []string {
 	switch {
-	case c.RequestObjectAlg == clients.AlgNone && !r.Unsigned:
+	case c.RequestObjectAlg == clients.AlgNone && !unsigned:
 		return []string{"none of them: it registered none, and unsigned objects are not let in"}
 	case c.RequestObjectAlg != "":
 		return []string{c.RequestObjectAlg}
-	case r.Unsigned:
+	case unsigned:
 		return append(slices.Clone(clients.KeyAlgs), clients.AlgNone)
 	}
 	return clients.KeyAlgs
