@@ -14,6 +14,7 @@ import (
 	"signet/provider/authorize"
 	"signet/provider/discovery"
 	"signet/provider/interaction"
+	"signet/provider/logos"
 	"signet/provider/logout"
 	"signet/provider/oauth"
 	"signet/provider/problem"
@@ -85,6 +86,7 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 		route(r, base+logout.ConfirmPath, p.wrongPage, answers{"POST": page(e.logout.Confirm)})
 	})
 	r.Handle(base+"/assets/*", p.pages.Assets())
+	route(r, base+logos.Path+"/{hash}", p.wrongPage, get(func(w http.ResponseWriter, r *http.Request) { e.logos.Get(w, chi.URLParam(r, "hash")) }))
 	home := p.home(o.Issuer)
 	route(r, base+"/", p.wrongPage, get(home))
 	if base != "" {

@@ -19,6 +19,7 @@ type App struct {
 	Name   string // client_name
 	Host   string // where the answer goes: the redirect URI's host, or its scheme for a private-use one
 	URI    string // client_uri
+	Logo   string // where we serve its logo; "": there is none to show
 	Policy string // policy_uri
 	Terms  string // tos_uri
 }

@@ -19,6 +19,7 @@ const hostile = `"><script>alert(1)</script><b onclick='x'>&amp;{{.}}` + "\u202e
 var hostileApp = App{
 	Name:   hostile,
 	Host:   hostile,
+	Logo:   "/tenant/logos/0123",
 	URI:    "javascript:alert(1)",
 	Policy: `https://app.example.com/"><script>`,
 	Terms:  "javascript:alert(document.domain)//https://",
@@ -166,6 +167,8 @@ func labelled(t *testing.T, doc *html.Node) {
 		switch {
 		case n.Data == "input" && attr(n, "type") != "hidden" && labels[attr(n, "id")] == "":
 			t.Errorf("WCAG 3.3.2: input %q has no label", attr(n, "name"))
+		case n.Data == "img" && attr(n, "alt") == "":
+			t.Errorf("WCAG 1.1.1: an image without a text")
 		case (n.Data == "button" || n.Data == "a") && text(n) == "":
 			t.Errorf("WCAG 4.1.2: <%s> without a text", n.Data)
 		}
@@ -205,7 +208,7 @@ func ownAddresses(t *testing.T, doc *html.Node) {
 			if err != nil || (u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http") {
 				t.Errorf("<%s %s=%q>", n.Data, name, v)
 			}
-			if (n.Data == "link" || name == "src") && !strings.HasPrefix(v, "/tenant/assets/") {
+			if (n.Data == "link" || name == "src") && !strings.HasPrefix(v, "/tenant/assets/") && !strings.HasPrefix(v, "/tenant/logos/") {
 				t.Errorf("loads something that is not ours: %q", v)
 			}
 		}
