@@ -177,7 +177,9 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	issuing := issue.New(issue.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: clientKeys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
-	objects := requestobject.New(requestobject.Options{Keys: clientKeys, Secrets: o.Keys, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now})
+	objects := requestobject.New(requestobject.Options{
+		Keys: clientKeys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now,
+	})
 	sessions := session.New(session.Options{
 		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,
 	})
