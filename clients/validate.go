@@ -33,6 +33,7 @@ func Validate(c storage.Client, scopes ...string) error {
 	validateURIs(&f, c)
 	validateTokens(&f, c)
 	validateSubject(&f, c)
+	validateRequests(&f, c)
 	return f.Err()
 }
 

@@ -26,7 +26,9 @@ type Config struct {
 	Storage             string // StorageBolt
 	MasterKeyFile       string // "": master.key in Data
 	Registration        string // RegistrationOff, RegistrationToken or RegistrationOpen
+	StatementIssuers    []StatementIssuer
 	RegistrationPKCE    string // PKCEOptional or PKCERequired: of confidential clients that register themselves
+	UnsignedRequests    bool   // request objects with alg none are let in
 	TLSCert, TLSKey     string // PEM files; both or none
 	TrustedProxy        []netip.Prefix
 	OutgoingAllow       []netip.Prefix // addresses that are not public and that we may fetch from
@@ -61,6 +63,12 @@ const (
 	PKCEOptional = "optional"
 	PKCERequired = "required"
 )
+
+// StatementIssuer is somebody whose software statements are taken.
+type StatementIssuer struct {
+	Issuer string // the claim iss, byte for byte
+	File   string // a JWK set
+}
 
 // Lifetimes says how long what was issued is good.
 type Lifetimes struct {

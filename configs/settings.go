@@ -34,7 +34,9 @@ func table(c *Config) []setting {
 			into: text(&c.MasterKeyFile)},
 		{name: "registration", arg: "off|token|open", help: "whether clients may register themselves: never, with a token of signet client token, or any",
 			into: oneOf(&c.Registration, RegistrationOff, RegistrationToken, RegistrationOpen)},
+		{name: "software_statement_issuers", list: true, into: statementIssuers(&c.StatementIssuers)},
 		{name: "registration_pkce", into: oneOf(&c.RegistrationPKCE, PKCERequired, PKCEOptional)},
+		{name: "unsigned_request_objects", into: boolean(&c.UnsignedRequests)},
 		{name: "tls_cert", arg: "FILE", help: "certificate chain, PEM", into: text(&c.TLSCert)},
 		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
 		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},
@@ -317,6 +319,25 @@ func storage(p *string) func([]string) error {
 		}
 		return errors.New("only bolt is known; write bolt")
 	})
+}
+
+func statementIssuers(p *[]StatementIssuer) func([]string) error {
+	return func(values []string) error {
+		var list []StatementIssuer
+		for _, v := range values {
+			at := strings.LastIndex(v, "=") // an issuer may be a URL with a query
+			if at <= 0 || at == len(v)-1 {
+				return fmt.Errorf("%q is no issuer with a file; write https://issuer.example=FILE", v)
+			}
+			i := StatementIssuer{Issuer: v[:at], File: v[at+1:]}
+			if slices.ContainsFunc(list, func(known StatementIssuer) bool { return known.Issuer == i.Issuer }) {
+				return fmt.Errorf("%s is there twice; put all its keys into one file", i.Issuer)
+			}
+			list = append(list, i)
+		}
+		*p = list
+		return nil
+	}
 }
 
 // later refuses a setting that exists in the design and not yet in the code: accepted and ignored, it would be a false promise.

@@ -27,6 +27,7 @@ func (p *Provider) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		t := trail.New(p.address(r))
+		t.Languages = r.Header.Values("Accept-Language")
 		w.Header()[traceHeader] = []string{t.ID}
 		answer := &recorder{ResponseWriter: w}
 		r = r.WithContext(trail.With(r.Context(), t))

@@ -25,9 +25,11 @@ import (
 	"signet/provider/issue"
 	"signet/provider/kept"
 	"signet/provider/login"
+	"signet/provider/logos"
 	"signet/provider/logout"
 	"signet/provider/oauth"
 	"signet/provider/register"
+	"signet/provider/requestobject"
 	"signet/provider/session"
 	"signet/provider/token"
 	"signet/provider/tokeninfo"
@@ -43,6 +45,8 @@ type Options struct {
 	Passwords login.Passwords
 
 	Registration Registration
+	// UnsignedRequests lets request objects in that are not signed. Whoever sends the browser here can write one.
+	UnsignedRequests bool
 	// Fetch gets what clients name by its URL; nil: from public addresses alone.
 	Fetch     keyset.Fetcher
 	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
@@ -58,6 +62,8 @@ type Options struct {
 type Registration struct {
 	Policy string // register.Off (also when empty), register.Token or register.Open
 	PKCE   string // of confidential clients: storage.PKCERequired, or storage.PKCEOptional (also when empty)
+	// Statements are the keys of those whose software statements are taken, by iss.
+	Statements map[string]keyset.Set
 }
 
 func (r *Registration) complete() error {
@@ -156,6 +162,7 @@ type endpoints struct {
 	discovery *discovery.Discovery
 	authorize *authorize.Endpoint
 	login     *login.Endpoint
+	logos     *logos.Logos
 	logout    *logout.Endpoint
 	token     *token.Endpoint
 	info      *tokeninfo.Endpoint
@@ -170,30 +177,38 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	issuing := issue.New(issue.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: clientKeys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
+	objects := requestobject.New(requestobject.Options{
+		Keys: clientKeys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now,
+	})
 	sessions := session.New(session.Options{
 		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,
 	})
 	interactions := interaction.New(interaction.Options{Store: o.Store, Cookies: cookies, Base: base, Now: o.Now})
 	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
 
-	documents, err := discovery.New(discovery.Options{Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on()})
+	documents, err := discovery.New(discovery.Options{
+		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), UnsignedRequests: o.UnsignedRequests,
+	})
 	var registering *register.Endpoint
 	if o.Registration.on() {
 		registering = register.New(register.Options{
 			Store: o.Store, Base: strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath, Policy: o.Registration.Policy, PKCE: o.Registration.PKCE,
-			Algs: o.Keys.Algs(), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys, Now: o.Now,
+			Algs: o.Keys.Algs(), Objects: requestobject.Algs(o.UnsignedRequests), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys,
+			Statements: o.Registration.Statements, Now: o.Now,
 		})
 	}
+	pictures := logos.New(logos.Options{Fetch: o.Fetch, Base: base, Now: o.Now})
 	return endpoints{
 		register:  registering,
 		discovery: documents,
 		authorize: authorize.New(authorize.Options{
-			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Interactions: interactions, Pages: pages,
+			Store: o.Store, Kept: waiting, Issuer: issuing, Objects: objects, Sessions: sessions, Interactions: interactions, Pages: pages,
 			CodeLife: o.Lifetimes.Code, SessionIdle: o.Lifetimes.SessionIdle, Now: o.Now,
 		}),
 		login: login.New(login.Options{
-			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Claims: o.Claims,
+			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: pictures, Claims: o.Claims,
 		}),
+		logos: pictures,
 		logout: logout.New(logout.Options{
 			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Base: base,
 		}),

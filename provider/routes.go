@@ -14,6 +14,7 @@ import (
 	"signet/provider/authorize"
 	"signet/provider/discovery"
 	"signet/provider/interaction"
+	"signet/provider/logos"
 	"signet/provider/logout"
 	"signet/provider/oauth"
 	"signet/provider/problem"
@@ -85,6 +86,7 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 		route(r, base+logout.ConfirmPath, p.wrongPage, answers{"POST": page(e.logout.Confirm)})
 	})
 	r.Handle(base+"/assets/*", p.pages.Assets())
+	route(r, base+logos.Path+"/{hash}", p.wrongPage, get(func(w http.ResponseWriter, r *http.Request) { e.logos.Get(w, chi.URLParam(r, "hash")) }))
 	home := p.home(o.Issuer)
 	route(r, base+"/", p.wrongPage, get(home))
 	if base != "" {
@@ -143,7 +145,7 @@ func (p *Provider) wrongPage(allow string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow)
 		problem.Write(p.pages, w, r, &problem.Problem{Status: http.StatusMethodNotAllowed, Title: "This address works another way",
-			What: "The page was asked for with a method that it does not answer.", Who: problem.Developer, How: "Use " + allow + "."})
+			What: "The page was asked for with a method that it does not answer.", Who: problem.Developer, How: "The answer’s Allow header names the methods that it does answer."})
 	}
 }
 
@@ -173,7 +175,9 @@ func (p *Provider) sameOrigin(issuer *url.URL) (func(http.Handler) http.Handler,
 func (p *Provider) home(issuer string) http.HandlerFunc {
 	base := strings.TrimSuffix(issuer, "/")
 	page := web.Home{Issuer: issuer, Discovery: base + oauth.OpenIDConfigurationPath, Keys: base + oauth.JWKSPath}
-	return func(w http.ResponseWriter, _ *http.Request) { p.pages.Write(w, http.StatusOK, page) }
+	return func(w http.ResponseWriter, r *http.Request) {
+		p.pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
+	}
 }
 
 // healthz says that the process answers; readyz, that it can do its work.

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"strconv"
+	"cmp"
 	"time"
 )
 
@@ -19,31 +19,22 @@ type App struct {
 	Name   string // client_name
 	Host   string // where the answer goes: the redirect URI's host, or its scheme for a private-use one
 	URI    string // client_uri
+	Logo   string // where we serve its logo; "": there is none to show
 	Policy string // policy_uri
 	Terms  string // tos_uri
 }
 
-// Display is what the app is called on a page: its name, or where it lives.
-func (a App) Display() string {
-	for _, s := range []string{a.Name, a.Host} {
-		if s != "" {
-			return s
-		}
-	}
-	return "the app"
-}
-
-// Known reports whether there is anything to call the app.
-func (a App) Known() bool { return a.Name != "" || a.Host != "" }
+// Display is what the app is called on a page: its name, or where it lives; "" if neither is known.
+func (a App) Display() string { return cmp.Or(a.Name, a.Host) }
 
 // SignIn asks for user name and password: fields "username" and "password".
 type SignIn struct {
 	Action  string // where the form is posted
 	Client  App
 	Login   string        // prefilled user name
-	Problem string        // what was wrong with the last attempt, as a sentence
+	Problem Text          // what was wrong with the last attempt, as a sentence
 	Wait    time.Duration // how long no attempt is taken; says so in place of Problem
-	Reason  string        // why someone who is signed in is asked again, as a sentence
+	Reason  Text          // why someone who is signed in is asked again, as a sentence
 }
 
 func (SignIn) template() string { return "signin" }
@@ -64,7 +55,7 @@ func (Consent) policy() policy   { return policy{leadsToClient: true} }
 // ScopeLine is one thing that a client asks for.
 type ScopeLine struct {
 	Name string // the scope
-	Text string // what it means, continuing "It will be able to"; "": nothing more is known
+	Text Text   // what it means, continuing "It will be able to"; "": nothing more is known
 }
 
 // FormPost carries an authorization response to the client: OAuth 2.0 Form Post Response Mode. A script submits it; without
@@ -105,11 +96,12 @@ func (SignedOut) policy() policy   { return policy{} }
 
 // Error says what is wrong, who can fix it and how.
 type Error struct {
-	Title string // a few words
-	What  string // what is wrong, as a sentence
-	Who   string // who can fix it: "You", "The app's developer", "This server's operator"
-	How   string // how, as a sentence
-	Trace string // the id under which the log has it
+	Title  Text   // a few words
+	What   Text   // what is wrong, as a sentence
+	Detail string // the same in the words of the specifications, for developers; always English
+	Who    Text   // who can fix it: "You", "The app’s developer", "This server’s operator"
+	How    Text   // how, as a sentence
+	Trace  string // the id under which the log has it
 
 	Client App // where its URI is known, a way back is offered
 }
@@ -151,7 +143,7 @@ func StandardClaims(names []string) []ScopeLine {
 	return lines
 }
 
-var claimTexts = map[string]string{
+var claimTexts = map[string]Text{
 	"name":                  "See your full name",
 	"given_name":            "See your given name",
 	"family_name":           "See your family name",
@@ -175,27 +167,11 @@ var claimTexts = map[string]string{
 	"roles":                 "See which roles you have",
 }
 
-var scopeTexts = map[string]string{
+var scopeTexts = map[string]Text{
 	"profile": "See your name and profile",
 	"email":   "See your email address",
 	"address": "See your postal address",
 	"phone":   "See your phone number",
 	"groups":  "See which groups you are in",
 	"roles":   "See which roles you have",
-}
-
-// wait says a duration in words, rounded up: nobody is told to come back too early.
-func wait(d time.Duration) string {
-	unit, name := time.Second, "second"
-	switch {
-	case d > 90*time.Minute:
-		unit, name = time.Hour, "hour"
-	case d > 90*time.Second:
-		unit, name = time.Minute, "minute"
-	}
-	n := int((d + unit - 1) / unit)
-	if n == 1 {
-		return "1 " + name
-	}
-	return strconv.Itoa(n) + " " + name + "s"
 }

@@ -6,6 +6,8 @@
 // Everything is embedded and rendered on the server. There is no build step, no request to a third party, no inline script or
 // style, and no script at all but the one that sends a form_post response on its way, which also has a button.
 //
+// They are said in the language that the person reads; language.go has how it is found and where the words are.
+//
 // What comes from outside (names, addresses, problem texts) reaches the page through html/template alone. A link that a
 // client registered is shown only when it is http or https; any other is dropped, not shown broken.
 package web
@@ -29,7 +31,8 @@ var templateFiles embed.FS
 type Pages struct {
 	host      string
 	assets    assets
-	templates map[string]*template.Template // by the name that Page.template gives
+	languages chooser
+	templates map[string]map[string]*template.Template // by language, and by the name that Page.template gives
 }
 
 // New parses all templates. The issuer is its URL, or only the path of it ("" or "/tenant"); with the whole URL the pages
@@ -39,38 +42,64 @@ func New(issuer string) (*Pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: issuer: %w", err)
 	}
-	p := &Pages{host: u.Host, templates: make(map[string]*template.Template)}
+	p := &Pages{host: u.Host, templates: make(map[string]map[string]*template.Template)}
 	if p.assets, err = loadAssets(strings.TrimSuffix(u.EscapedPath(), "/")); err != nil {
 		return nil, fmt.Errorf("web: assets: %w", err)
 	}
-	layout, err := template.New("layout.html").Funcs(p.funcs()).ParseFS(templateFiles, "templates/layout.html")
-	if err != nil {
+	if p.languages, err = newChooser(Languages()); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	for _, page := range allPages {
-		name := page.template()
-		t := template.Must(layout.Clone()) // fails only for a template that has been executed
-		if p.templates[name], err = t.ParseFS(templateFiles, "templates/"+name+".html"); err != nil {
+	for _, tag := range p.languages.tags {
+		if p.templates[tag], err = p.parse(tag); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 	}
 	return p, nil
 }
 
-func (p *Pages) funcs() template.FuncMap {
+// parse makes the templates of one language.
+func (p *Pages) parse(tag string) (map[string]*template.Template, error) {
+	v, err := newVoice(tag)
+	if err != nil {
+		return nil, err
+	}
+	layout, err := template.New("layout.html").Funcs(p.funcs(v)).ParseFS(templateFiles, "templates/layout.html")
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]*template.Template)
+	for _, page := range allPages {
+		name := page.template()
+		t := template.Must(layout.Clone()) // fails only for a template that has been executed
+		if all[name], err = t.ParseFS(templateFiles, "templates/"+name+".html"); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (p *Pages) funcs(v voice) template.FuncMap {
 	return template.FuncMap{
 		"asset": p.assets.url,
 		"host":  func() string { return p.host },
 		"link":  link,
-		"wait":  wait,
+		"lang":  func() string { return v.tag },
+		"say":   v.say,
+		"app":   v.app,
+		"name":  v.name,
+		"paper": v.paper,
+		"wait":  v.wait,
 	}
 }
 
 // Write answers with the page. It is rendered before anything is sent, so a fault of a template is a 500 and never half a
 // page. Headers that the caller set before (cookies, Retry-After) stay.
-func (p *Pages) Write(w http.ResponseWriter, status int, page Page) {
+//
+// languages are what the person prefers, best first: BCP 47 tags, or lists as Accept-Language has them. English if none is ours.
+func (p *Pages) Write(w http.ResponseWriter, status int, page Page, languages ...string) {
 	var body bytes.Buffer
-	if err := p.render(&body, page); err != nil {
+	tag := p.languages.choose(languages)
+	if err := p.render(&body, page, tag); err != nil {
 		slog.Error("web: page not rendered", "page", page.template(), "error", err)
 		http.Error(w, "This page could not be made. That is a fault of the server; its operator can find it in the log.", http.StatusInternalServerError)
 		return
@@ -78,13 +107,14 @@ func (p *Pages) Write(w http.ResponseWriter, status int, page Page) {
 	h := w.Header()
 	page.policy().set(h)
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", tag)
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
 	w.Write(body.Bytes()) // net/http sends no body in answer to HEAD; a write that fails has nobody left to tell
 }
 
-func (p *Pages) render(body *bytes.Buffer, page Page) error {
-	t, ok := p.templates[page.template()]
+func (p *Pages) render(body *bytes.Buffer, page Page, tag string) error {
+	t, ok := p.templates[tag][page.template()]
 	if !ok {
 		return fmt.Errorf("web: no template %q", page.template())
 	}

@@ -19,6 +19,7 @@ const hostile = `"><script>alert(1)</script><b onclick='x'>&amp;{{.}}` + "\u202e
 var hostileApp = App{
 	Name:   hostile,
 	Host:   hostile,
+	Logo:   "/tenant/logos/0123",
 	URI:    "javascript:alert(1)",
 	Policy: `https://app.example.com/"><script>`,
 	Terms:  "javascript:alert(document.domain)//https://",
@@ -31,7 +32,7 @@ var hostilePages = []Page{
 	FormPost{Action: "javascript:alert(1)", Client: hostileApp, Fields: []Field{{hostile, hostile}}},
 	SignOut{Action: hostile, Client: hostileApp, Account: hostile},
 	SignedOut{Client: hostileApp, Return: "data:text/html,<script>alert(1)</script>"},
-	Error{Title: hostile, What: hostile, Who: hostile, How: hostile, Trace: hostile, Client: hostileApp},
+	Error{Title: hostile, What: hostile, Detail: hostile, Who: hostile, How: hostile, Trace: hostile, Client: hostileApp},
 	Home{Issuer: hostile, Discovery: hostile, Keys: "javascript:alert(1)"},
 }
 
@@ -39,12 +40,12 @@ func longPages() []Page {
 	long := strings.Repeat("long name ", 1000)
 	app := App{Name: long, Host: long, URI: "https://a.example/" + strings.Repeat("x", 5000)}
 	return []Page{
-		SignIn{Action: "/x", Client: app, Login: long, Problem: long, Reason: long, Wait: 1e6 * time.Hour},
-		Consent{Action: "/x", Client: app, Account: long, Scopes: []ScopeLine{{long, long}}},
+		SignIn{Action: "/x", Client: app, Login: long, Problem: Text(long), Reason: Text(long), Wait: 1e6 * time.Hour},
+		Consent{Action: "/x", Client: app, Account: long, Scopes: []ScopeLine{{long, Text(long)}}},
 		FormPost{Action: "https://a.example/", Client: app, Fields: []Field{{"code", long}}},
 		SignOut{Action: "/x", Client: app, Account: long},
 		SignedOut{Client: app, Return: app.URI},
-		Error{Title: long, What: long, Client: app},
+		Error{Title: Text(long), What: Text(long), Detail: long, Client: app},
 		Home{Issuer: long},
 	}
 }
@@ -58,10 +59,10 @@ func newPages(t *testing.T, issuer string) *Pages {
 	return p
 }
 
-func write(t *testing.T, pages *Pages, p Page) (*httptest.ResponseRecorder, *html.Node) {
+func write(t *testing.T, pages *Pages, p Page, languages ...string) (*httptest.ResponseRecorder, *html.Node) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	pages.Write(w, http.StatusOK, p)
+	pages.Write(w, http.StatusOK, p, languages...)
 	if w.Code != http.StatusOK {
 		t.Fatalf("%s: status %d: %s", p.template(), w.Code, w.Body)
 	}
@@ -110,26 +111,28 @@ func text(n *html.Node) string {
 func TestStructure(t *testing.T) {
 	t.Parallel()
 	pages := newPages(t, "https://id.example.com/tenant")
-	for _, p := range append(append(longPages(), hostilePages...), allPages...) {
-		t.Run(p.template(), func(t *testing.T) {
-			t.Parallel()
-			_, doc := write(t, pages, p)
-			oneOfEach(t, doc)
-			labelled(t, doc)
-			nothingInline(t, doc)
-			ownAddresses(t, doc)
-		})
+	for _, language := range Languages() {
+		for _, p := range append(append(longPages(), hostilePages...), allPages...) {
+			t.Run(language+"/"+p.template(), func(t *testing.T) {
+				t.Parallel()
+				_, doc := write(t, pages, p, language)
+				oneOfEach(t, doc, language)
+				labelled(t, doc)
+				nothingInline(t, doc)
+				ownAddresses(t, doc)
+			})
+		}
 	}
 }
 
-func oneOfEach(t *testing.T, doc *html.Node) {
+func oneOfEach(t *testing.T, doc *html.Node, language string) {
 	for _, name := range []string{"h1", "main", "title", "header"} {
 		found := elements(doc, name)
 		if len(found) != 1 || text(found[0]) == "" {
 			t.Errorf("WCAG 2.4.2, 1.3.1: want one <%s> with a text, got %d", name, len(found))
 		}
 	}
-	if lang := attr(elements(doc, "html")[0], "lang"); lang != "en" {
+	if lang := attr(elements(doc, "html")[0], "lang"); lang != language {
 		t.Errorf("WCAG 3.1.1: lang %q", lang)
 	}
 	if n := len(elements(doc, "input")); n > 0 && len(elements(doc, "form")) != 1 {
@@ -164,6 +167,8 @@ func labelled(t *testing.T, doc *html.Node) {
 		switch {
 		case n.Data == "input" && attr(n, "type") != "hidden" && labels[attr(n, "id")] == "":
 			t.Errorf("WCAG 3.3.2: input %q has no label", attr(n, "name"))
+		case n.Data == "img" && attr(n, "alt") == "":
+			t.Errorf("WCAG 1.1.1: an image without a text")
 		case (n.Data == "button" || n.Data == "a") && text(n) == "":
 			t.Errorf("WCAG 4.1.2: <%s> without a text", n.Data)
 		}
@@ -203,7 +208,7 @@ func ownAddresses(t *testing.T, doc *html.Node) {
 			if err != nil || (u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http") {
 				t.Errorf("<%s %s=%q>", n.Data, name, v)
 			}
-			if (n.Data == "link" || name == "src") && !strings.HasPrefix(v, "/tenant/assets/") {
+			if (n.Data == "link" || name == "src") && !strings.HasPrefix(v, "/tenant/assets/") && !strings.HasPrefix(v, "/tenant/logos/") {
 				t.Errorf("loads something that is not ours: %q", v)
 			}
 		}
@@ -369,7 +374,7 @@ func TestSignIn(t *testing.T) {
 					alert = text(n)
 				}
 			}
-			if want := p.Problem; alert != want && alert != "Too many attempts. Wait 61 seconds, then try again." {
+			if want := string(p.Problem); alert != want && alert != "Too many attempts. Wait 61 seconds, then try again." {
 				t.Errorf("alert %q", alert)
 			}
 			if title := text(elements(doc, "title")[0]); !strings.HasPrefix(title, "Error: ") {
@@ -506,7 +511,7 @@ func TestWait(t *testing.T) {
 		90 * time.Minute: "90 minutes",
 		91 * time.Minute: "2 hours",
 	} {
-		if got := wait(d); got != want {
+		if got := (voice{}).wait(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}

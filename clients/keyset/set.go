@@ -93,6 +93,9 @@ func usable(key jose.JSONWebKey) bool {
 	return false
 }
 
+// Verification returns the key for a signature of alg that the kid names; without kid, the only one there is.
+func (s Set) Verification(alg, kid string) (jose.JSONWebKey, error) { return s.find(UseSig, alg, kid) }
+
 // find returns the one key for the purpose that the kid names; without kid, the only one there is (OpenID Connect Core 10.1).
 func (s Set) find(use, alg, kid string) (jose.JSONWebKey, error) {
 	var found []jose.JSONWebKey

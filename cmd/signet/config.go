@@ -124,6 +124,10 @@ func fileFaults(c configs.Config) configs.Faults {
 		faults = append(faults, configs.Fault{Place: c.Place("outgoing_ca"), Key: "outgoing_ca", Problem: err.Error(),
 			Fix: "name a file of certificates, in PEM, that signet may read"})
 	}
+	if _, err := statementKeys(c); err != nil {
+		faults = append(faults, configs.Fault{Place: c.Place("software_statement_issuers"), Key: "software_statement_issuers", Problem: err.Error(),
+			Fix: "name a JWK set of public keys that signet may read"})
+	}
 	if c.MasterKeyFile != "" {
 		if _, err := keys.LoadMaster(c.MasterKeyFile); err != nil {
 			faults = append(faults, configs.Fault{Place: c.Place("master_key_file"), Key: "master_key_file", Problem: err.Error(),

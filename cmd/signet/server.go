@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"signet/clients"
+	"signet/clients/keyset"
 	"signet/configs"
 	"signet/fetch"
 	"signet/keys"
@@ -88,6 +89,9 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	if options.Fetch, err = newFetch(cfg.Config, log); err != nil {
 		return s, err
 	}
+	if options.Registration.Statements, err = statementKeys(cfg.Config); err != nil {
+		return s, fmt.Errorf("software_statement_issuers: %w", err)
+	}
 	s.handler, err = provider.New(options)
 	return s, err
 }
@@ -99,6 +103,21 @@ func newFetch(cfg configs.Config, log *slog.Logger) (*fetch.Client, error) {
 		return nil, fmt.Errorf("outgoing_ca: %w", err)
 	}
 	return fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: log}), nil
+}
+
+// statementKeys are the keys of those whose software statements are taken.
+func statementKeys(cfg configs.Config) (map[string]keyset.Set, error) {
+	all := map[string]keyset.Set{}
+	for _, i := range cfg.StatementIssuers {
+		raw, err := os.ReadFile(i.File)
+		if err != nil {
+			return nil, err
+		}
+		if all[i.Issuer], err = keyset.Parse(raw); err != nil {
+			return nil, fmt.Errorf("%s %w", i.File, err)
+		}
+	}
+	return all, nil
 }
 
 // outgoingCA is whom the system trusts and whom the configuration adds; nil if it adds nobody.
@@ -169,7 +188,7 @@ func (s *server) providerOptions() provider.Options {
 	}
 	return provider.Options{
 		Issuer: s.cfg.Issuer, Claims: s.cfg.declared.catalogue, Store: s.store, Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
-		Registration: provider.Registration{Policy: s.cfg.Registration, PKCE: s.cfg.RegistrationPKCE},
+		Registration: provider.Registration{Policy: s.cfg.Registration, PKCE: s.cfg.RegistrationPKCE}, UnsignedRequests: s.cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
 			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,

@@ -175,7 +175,7 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	if err != nil {
 		return err
 	}
-	e.answer(w, t, success(front.Code, tokens))
+	e.answer(w, r, t, success(front.Code, tokens))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"signet/provider/kept"
 	"signet/provider/oauth"
 	"signet/provider/problem"
+	"signet/provider/requestobject"
 	"signet/provider/session"
 	"signet/provider/trail"
 	"signet/web"
@@ -26,6 +27,7 @@ type Options struct {
 	Store        Store
 	Kept         kept.Requests
 	Issuer       *issue.Issuer
+	Objects      *requestobject.Reader
 	Sessions     *session.Sessions
 	Interactions *interaction.Interactions
 	Pages        *web.Pages
@@ -56,7 +58,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t, err := e.target(r.Context(), p)
+	t, p, err := e.target(r.Context(), p)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (e *Endpoint) Posted(w http.ResponseWriter, r *http.Request) error {
 
 // begin answers a request, or begins to ask.
 func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, p oauth.Params) error {
-	t, err := e.target(r.Context(), p)
+	t, p, err := e.target(r.Context(), p)
 	if err != nil {
 		return err
 	}

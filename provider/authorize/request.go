@@ -8,6 +8,7 @@ import (
 	"signet/clients"
 	"signet/provider/oauth"
 	"signet/provider/problem"
+	"signet/provider/trail"
 	"signet/storage"
 	"signet/web"
 )
@@ -18,32 +19,43 @@ type target struct {
 	redirectURI string // as it was sent, which is as it is registered
 	mode        string // query, fragment or form_post
 	state       string
-	silent      bool // prompt=none: a page that answers may be framed
+	silent      bool  // prompt=none: a page that answers may be framed
+	fault       error // what is wrong with the request object, for the client to know
 }
 
-// target finds out whose request it is and where the answer goes. An error is for the person in front of the browser: nothing is
-// sent to an address that is not certain. RFC 6749 section 4.1.2.1, RFC 9700 section 4.11.
-func (e *Endpoint) target(ctx context.Context, p oauth.Params) (target, error) {
-	id := p.Single("client_id")
+// target finds out whose request it is and where the answer goes, and returns the parameters with those of a request object in their
+// places. Nothing of an object that is not good is believed: what is wrong with it goes to the redirect URI beside it, if that is
+// registered. An error is for the person in front of the browser: nothing is sent to an address that is not certain. RFC 6749 section
+// 4.1.2.1, RFC 9700 section 4.11.
+func (e *Endpoint) target(ctx context.Context, sent oauth.Params) (target, oauth.Params, error) {
+	trail.Of(ctx).Locales(sent.Words("ui_locales"))
+	id := sent.Single("client_id")
 	if id == "" {
-		return target{}, invalid("The app did not say which app it is: client_id is missing, or was sent more than once.")
+		return target{}, sent, invalid("The app did not say which app it is: client_id is missing, or was sent more than once.")
 	}
 	client, err := e.client(ctx, id)
 	if err != nil {
-		return target{}, err
+		return target{}, sent, err
 	}
+	p, fault := e.Objects.Merge(ctx, client, sent)
+	if fault != nil {
+		p = sent
+	}
+	trail.Of(ctx).Locales(p.Words("ui_locales"))
 	uri := p.Single("redirect_uri")
 	switch {
+	case fault != nil && !clients.RedirectURI(client, uri):
+		return target{}, p, fault
 	case uri == "": // OpenID Connect Core 3.1.2.1: REQUIRED
-		return target{}, invalid("The app did not say where to send you back: redirect_uri is missing, or was sent more than once.")
+		return target{}, p, invalid("The app did not say where to send you back: redirect_uri is missing, or was sent more than once.")
 	case !clients.RedirectURI(client, uri):
-		return target{}, notRegistered(client)
+		return target{}, p, notRegistered(client)
 	}
-	t := target{client: client, redirectURI: uri, mode: defaultMode(p.Get("response_type")), state: p.Single("state"), silent: p.Single("prompt") == "none"}
+	t := target{client: client, fault: fault, redirectURI: uri, mode: defaultMode(p.Get("response_type")), state: p.Single("state"), silent: p.Single("prompt") == "none"}
 	if mode := p.Single("response_mode"); responseModes[mode] && (mode != "form_post" || postable(uri)) && (mode != "query" || t.mode == "query") {
 		t.mode = mode
 	}
-	return t, nil
+	return t, p, nil
 }
 
 // defaultMode: OAuth 2.0 Multiple Response Types 5. What may carry a token never goes through the query, and neither do its errors.
@@ -72,7 +84,7 @@ func (e *Endpoint) client(ctx context.Context, id string) (storage.Client, error
 // responseModes: OAuth 2.0 Multiple Response Types 2.1, Form Post Response Mode.
 var responseModes = map[string]bool{"query": true, "fragment": true, "form_post": true}
 
-func invalid(what string) error {
+func invalid(what web.Text) error {
 	return &problem.Problem{Title: "This sign-in request is invalid", What: what, Who: problem.Developer,
 		How: "The app has to send it in the authorization request (OpenID Connect Core 3.1.2.1)."}
 }

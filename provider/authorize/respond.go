@@ -10,19 +10,21 @@ import (
 	"signet/provider/interaction"
 	"signet/provider/issue"
 	"signet/provider/oauth"
+	"signet/provider/trail"
 	"signet/web"
 )
 
 // answer is the one writer of authorization responses, errors included: RFC 6749 section 4.1.2, OAuth 2.0 Multiple Response Types
 // 2.1, Form Post Response Mode, and iss by RFC 9207. The redirect URI goes out byte for byte as it was registered.
-func (e *Endpoint) answer(w http.ResponseWriter, t target, params url.Values) {
+func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request, t target, params url.Values) {
 	params.Set("iss", e.Issuer.Issuer)
 	if t.state != "" {
 		params.Set("state", t.state)
 	}
 	switch t.mode {
 	case "form_post":
-		e.Pages.Write(w, http.StatusOK, web.FormPost{Action: t.redirectURI, Client: app(t), Fields: fields(params), Frameable: t.silent})
+		page := web.FormPost{Action: t.redirectURI, Client: app(t), Fields: fields(params), Frameable: t.silent}
+		e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	case "fragment":
 		oauth.SeeOther(w, t.redirectURI+"#"+params.Encode())
 	default:
@@ -56,7 +58,7 @@ func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, t target, err 
 	if answer.Description != "" {
 		params.Set("error_description", answer.Description)
 	}
-	e.answer(w, t, params)
+	e.answer(w, r, t, params)
 }
 
 // fields are the parameters in a fixed order.

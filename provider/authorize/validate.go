@@ -27,6 +27,9 @@ func (e *Endpoint) validate(p oauth.Params, t target) (storage.Request, error) {
 	if len(req.ACRValues) == 0 { // Registration 2: "Voluntary Claim"; what is asked for explicitly "overrides these default values"
 		req.ACRValues = t.client.DefaultACRValues
 	}
+	if t.fault != nil {
+		return req, t.fault
+	}
 	if err := p.Repeated(); err != nil { // RFC 6749 section 3.1
 		return req, err
 	}
@@ -40,14 +43,9 @@ func (e *Endpoint) validate(p oauth.Params, t target) (storage.Request, error) {
 	return req, nil
 }
 
-// unsupported refuses what would change the meaning of the request if it were ignored: OpenID Connect Core 6 and 3.1.2.6.
+// unsupported refuses what would change the meaning of the request if it were ignored: OpenID Connect Core 7.2.1 and 3.1.2.6.
 func unsupported(p oauth.Params, _ storage.Client, _ *storage.Request) error {
-	switch {
-	case p.Has("request"):
-		return oauth.Errorf(oauth.RequestNotSupported, "request objects are not supported")
-	case p.Has("request_uri"):
-		return oauth.Errorf(oauth.RequestURINotSupported, "request_uri is not supported")
-	case p.Has("registration"):
+	if p.Has("registration") {
 		return oauth.Errorf(oauth.RegistrationNotSupported, "the registration parameter is not supported")
 	}
 	return nil

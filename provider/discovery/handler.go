@@ -14,6 +14,7 @@ import (
 	"signet/claims"
 	"signet/keys"
 	"signet/provider/oauth"
+	"signet/provider/requestobject"
 )
 
 // Keys is what discovery needs of [keys.Keys].
@@ -28,7 +29,8 @@ type Options struct {
 	Keys   Keys
 	Claims *claims.Catalogue // what may be said of users; nil: the standard claims
 
-	Registration bool // clients may register themselves
+	Registration     bool // clients may register themselves
+	UnsignedRequests bool // request objects with alg none are let in
 }
 
 // Discovery serves the documents.
@@ -50,6 +52,7 @@ func New(o Options) (*Discovery, error) {
 	if o.Registration {
 		m.RegistrationEndpoint = strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath
 	}
+	m.RequestObjectSigningAlgValuesSupported = requestobject.Algs(o.UnsignedRequests)
 	if err := enc.Encode(m); err != nil {
 		return nil, fmt.Errorf("discovery: rendering the metadata: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"signet/clients"
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/web"
 )
 
 // Metadata is the metadata document, in the order in which people read it. Its members are those of OpenID Connect Discovery 3,
@@ -56,9 +57,12 @@ type Metadata struct {
 
 	// Always present: a client may take the absence for support, since the default of the last one is true (OpenID Connect
 	// Discovery 3).
-	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
-	RequestParameterSupported    bool `json:"request_parameter_supported"`
-	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
+	ClaimsParameterSupported      bool `json:"claims_parameter_supported"`
+	RequestParameterSupported     bool `json:"request_parameter_supported"`
+	RequestURIParameterSupported  bool `json:"request_uri_parameter_supported"`
+	RequireRequestURIRegistration bool `json:"require_request_uri_registration"`
+
+	RequestObjectSigningAlgValuesSupported []string `json:"request_object_signing_alg_values_supported"`
 }
 
 // describe says what a provider with this issuer and these signing algorithms offers.
@@ -105,13 +109,16 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		}, known.Names()...),
 		ClaimTypesSupported: []string{"normal"},
 		ACRValuesSupported:  session.ACRs(),
-		UILocalesSupported:  []string{"en"},
+		UILocalesSupported:  web.Languages(),
 
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		PromptValuesSupported:                      []string{"none", "login", "consent", "select_account"},
 		AuthorizationResponseIssParameterSupported: true,
 
-		ClaimsParameterSupported: true,
+		ClaimsParameterSupported:      true,
+		RequestParameterSupported:     true,
+		RequestURIParameterSupported:  true,
+		RequireRequestURIRegistration: true,
 	}
 }
 

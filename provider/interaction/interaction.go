@@ -18,6 +18,7 @@ import (
 	"signet/provider/problem"
 	"signet/provider/trail"
 	"signet/storage"
+	"signet/web"
 )
 
 // Where the browser goes. Each path takes the parameter "interaction".
@@ -81,6 +82,7 @@ func (i *Interactions) Of(r *http.Request) (Open, error) {
 		return Open{}, errUnknown
 	}
 	stored, err := i.Store.Interaction(r.Context(), h, i.Now())
+	trail.Of(r.Context()).Locales(stored.Request.UILocales)
 	return Open{Interaction: stored, Handle: h}, Explain(err)
 }
 
@@ -122,7 +124,7 @@ var (
 	errExpired = gone("This sign-in took too long and has expired.")
 )
 
-func gone(what string) error {
+func gone(what web.Text) error {
 	return &problem.Problem{Title: "This page is no longer valid", What: what, Who: problem.You, How: "Go back to the app and sign in from there."}
 }
 

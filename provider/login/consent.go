@@ -5,6 +5,7 @@ import (
 
 	"signet/claims"
 	"signet/provider/interaction"
+	"signet/provider/trail"
 	"signet/storage"
 	"signet/web"
 )
@@ -25,9 +26,8 @@ func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	lines, offline := e.asked(open.Request)
-	e.Pages.Write(w, http.StatusOK, web.Consent{
-		Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: displayName(s.User), Scopes: lines, Offline: offline,
-	})
+	page := web.Consent{Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: displayName(s.User), Scopes: lines, Offline: offline}
+	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil
 }
 
@@ -36,12 +36,12 @@ func (e *Endpoint) asked(req storage.Request) (lines []web.ScopeLine, offline bo
 	lines, offline = web.StandardScopes(req.Scopes)
 	for i, l := range lines {
 		if l.Text == "" {
-			lines[i].Text = e.Claims.ScopeText(l.Name)
+			lines[i].Text = web.Text(e.Claims.ScopeText(l.Name))
 		}
 	}
 	for _, l := range web.StandardClaims(e.Claims.Beyond(claims.Read(req.Claims), req.Scopes)) {
 		if l.Text == "" {
-			l.Text = e.Claims.ClaimText(l.Name)
+			l.Text = web.Text(e.Claims.ClaimText(l.Name))
 		}
 		lines = append(lines, l)
 	}

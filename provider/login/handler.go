@@ -6,6 +6,7 @@ import (
 
 	"signet/claims"
 	"signet/provider/interaction"
+	"signet/provider/logos"
 	"signet/provider/problem"
 	"signet/provider/session"
 	"signet/provider/trail"
@@ -20,6 +21,7 @@ type Options struct {
 	Sessions     *session.Sessions
 	Interactions *interaction.Interactions
 	Pages        *web.Pages
+	Logos        *logos.Logos
 	Claims       *claims.Catalogue
 }
 
@@ -41,5 +43,10 @@ func (e *Endpoint) open(r *http.Request) (interaction.Open, web.App, error) {
 		return open, web.App{}, &problem.Problem{Title: "This app is no longer registered", What: "The app that sent you here was removed meanwhile.",
 			Who: problem.Operator, How: "Ask the operator of this server whether the app should still be registered."}
 	}
-	return open, interaction.App(client, open.Request.RedirectURI), err
+	if err != nil {
+		return open, web.App{}, err
+	}
+	app := interaction.App(client, open.Request.RedirectURI)
+	app.Logo = e.Logos.URL(r.Context(), client.LogoURI)
+	return open, app, nil
 }

@@ -27,7 +27,7 @@ func (e *Endpoint) SignInPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Login = open.Request.LoginHint
-	e.Pages.Write(w, http.StatusOK, page)
+	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil
 }
 
@@ -82,7 +82,7 @@ func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interactio
 // reject shows the page again.
 func (e *Endpoint) reject(w http.ResponseWriter, r *http.Request, status int, page web.SignIn, err error) {
 	oauth.Note(r, &oauth.Error{Code: oauth.AccessDenied, Description: "sign-in refused", Cause: err})
-	e.Pages.Write(w, status, page)
+	e.Pages.Write(w, status, page, trail.Of(r.Context()).Languages...)
 }
 
 // signIn is the interaction that r is about, and its sign-in page.

@@ -9,6 +9,7 @@ import (
 	"signet/provider/kept"
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/provider/trail"
 	"signet/storage"
 	"signet/web"
 )
@@ -89,7 +90,7 @@ func (e *Endpoint) logout(w http.ResponseWriter, r *http.Request, p oauth.Params
 		return err
 	}
 	if len(sessions) == 0 {
-		e.signedOut(w, req)
+		e.signedOut(w, r, req)
 		return nil
 	}
 	hinted := slices.ContainsFunc(sessions, func(s storage.SessionUser) bool {
@@ -108,7 +109,7 @@ func (e *Endpoint) end(w http.ResponseWriter, r *http.Request, req request, sess
 			return err
 		}
 	}
-	e.signedOut(w, req)
+	e.signedOut(w, r, req)
 	return nil
 }
 
@@ -118,7 +119,8 @@ func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, req request, user
 	if err != nil {
 		return err
 	}
-	e.Pages.Write(w, http.StatusOK, web.SignOut{Action: action, Account: user.Name, Client: req.app()})
+	page := web.SignOut{Action: action, Account: user.Name, Client: req.app()}
+	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil
 }
 
@@ -148,12 +150,12 @@ func (e *Endpoint) Confirm(w http.ResponseWriter, r *http.Request) error {
 }
 
 // signedOut sends the browser back, or says that it is done.
-func (e *Endpoint) signedOut(w http.ResponseWriter, req request) {
+func (e *Endpoint) signedOut(w http.ResponseWriter, r *http.Request, req request) {
 	if req.back != "" {
 		oauth.SeeOther(w, req.back)
 		return
 	}
-	e.Pages.Write(w, http.StatusOK, web.SignedOut{Client: req.app()})
+	e.Pages.Write(w, http.StatusOK, web.SignedOut{Client: req.app()}, trail.Of(r.Context()).Languages...)
 }
 
 // stay is the way on for whoever does not want to sign out.

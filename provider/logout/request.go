@@ -26,6 +26,7 @@ type request struct {
 // read establishes what counts: RP-Initiated Logout 2 and 3. Whatever fails to be validated is not used; the user can still sign out.
 func (e *Endpoint) read(ctx context.Context, p oauth.Params) (request, error) {
 	req := request{params: p}
+	trail.Of(ctx).Locales(p.Words("ui_locales"))
 	if err := p.Repeated(); err != nil {
 		return req, err
 	}

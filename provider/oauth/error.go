@@ -30,8 +30,8 @@ const (
 	LoginRequired            Code = "login_required"
 	ConsentRequired          Code = "consent_required"
 	UnmetAuthentication      Code = "unmet_authentication_requirements" // OpenID Connect Core Error Code of that name, section 2
-	RequestNotSupported      Code = "request_not_supported"
-	RequestURINotSupported   Code = "request_uri_not_supported"
+	InvalidRequestObject     Code = "invalid_request_object"
+	InvalidRequestURI        Code = "invalid_request_uri"
 	RegistrationNotSupported Code = "registration_not_supported"
 	ServerError              Code = "server_error"
 	TemporarilyUnavailable   Code = "temporarily_unavailable"

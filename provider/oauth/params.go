@@ -3,6 +3,7 @@ package oauth
 import (
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -132,6 +133,16 @@ func (p Params) Only(names ...string) Params {
 		}
 	}
 	return kept
+}
+
+// With returns p with these values in the places of its own, and without the parameters that are to be dropped.
+func (p Params) With(values url.Values, drop ...string) Params {
+	merged := Params{values: maps.Clone(p.values), repeated: p.repeated}
+	for _, name := range drop {
+		delete(merged.values, name)
+	}
+	maps.Copy(merged.values, values)
+	return merged
 }
 
 // Encode returns the parameters as a form again.

@@ -3,6 +3,7 @@
 package problem
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
@@ -22,11 +23,12 @@ const (
 
 // Problem is an error that a person is told of. No field holds anything that was sent.
 type Problem struct {
-	Status int    // HTTP status; 0 is 400
-	Title  string // a few words
-	What   string // a sentence
-	Who    string
-	How    string // a sentence
+	Status int      // HTTP status; 0 is 400
+	Title  web.Text // a few words
+	What   web.Text // a sentence
+	Detail string   // what is wrong in the specifications' words, which are not translated
+	Who    web.Text
+	How    web.Text // a sentence
 	Client web.App
 	Cause  error // for the log alone
 
@@ -34,7 +36,7 @@ type Problem struct {
 }
 
 // Error is for the log.
-func (p *Problem) Error() string { return p.What }
+func (p *Problem) Error() string { return cmp.Or(p.Detail, string(p.What)) }
 
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
@@ -51,13 +53,15 @@ func Handler(pages *web.Pages, f func(http.ResponseWriter, *http.Request) error)
 // Write answers err with a page, and notes it for the log.
 func Write(pages *web.Pages, w http.ResponseWriter, r *http.Request, err error) {
 	p := of(err)
-	logged := &oauth.Error{Code: oauth.InvalidRequest, Description: p.What, Cause: p.Cause, RetryAfter: p.RetryAfter}
+	logged := &oauth.Error{Code: oauth.InvalidRequest, Description: p.Error(), Cause: p.Cause, RetryAfter: p.RetryAfter}
 	if p.Status >= http.StatusInternalServerError {
 		logged.Code = oauth.AsError(err).Code
 	}
 	oauth.Note(r, logged)
 	logged.Headers(w)
-	pages.Write(w, p.Status, web.Error{Title: p.Title, What: p.What, Who: p.Who, How: p.How, Client: p.Client, Trace: trail.Of(r.Context()).ID})
+	on := trail.Of(r.Context())
+	page := web.Error{Title: p.Title, What: p.What, Detail: p.Detail, Who: p.Who, How: p.How, Client: p.Client, Trace: on.ID}
+	pages.Write(w, p.Status, page, on.Languages...)
 }
 
 // of finds the words for any error.
@@ -89,17 +93,10 @@ func of(err error) *Problem {
 	if e.Status != 0 {
 		status = e.Status
 	}
-	return &Problem{Status: status, Title: "This request is invalid", What: sentence(e.Description),
-		Who: Developer, How: "The app sent a request that this server cannot answer. Its developer finds what is wrong above.", Cause: e.Cause}
-}
-
-// sentence makes a sentence of a description.
-func sentence(s string) string {
-	if s == "" {
-		return "The request is invalid."
+	p = &Problem{Status: status, Title: "This request is invalid", What: "The app sent a request that this server cannot answer.",
+		Detail: e.Description, Who: Developer, How: "The log has more under the trace id below.", Cause: e.Cause}
+	if p.Detail != "" {
+		p.How = "The line above names the part of the request that is wrong."
 	}
-	if s[0] >= 'a' && s[0] <= 'z' && s[len(s)-1] != '.' {
-		return "The request is invalid: " + s + "."
-	}
-	return s
+	return p
 }

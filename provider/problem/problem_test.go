@@ -32,7 +32,7 @@ func TestWrite(t *testing.T) {
 		"a problem with a status":    {fmt.Errorf("outer: %w", &problem.Problem{Status: 404, Title: "T", What: "What.", Who: problem.Operator}), 404, []string{"What.", problem.Operator}, ""},
 		"a protocol error":           {oauth.Errorf(oauth.InvalidRequest, "state is too long"), 400, []string{"state is too long", problem.Developer}, ""},
 		"a protocol error's status":  {&oauth.Error{Code: oauth.InvalidRequest, Description: "too long", Status: 413}, 413, []string{"too long"}, ""},
-		"a protocol error, unworded": {&oauth.Error{Code: oauth.InvalidRequest}, 400, []string{"The request is invalid."}, ""},
+		"a protocol error, unworded": {&oauth.Error{Code: oauth.InvalidRequest}, 400, []string{"This request is invalid", "trace id"}, ""},
 		"the store is busy":          {storage.ErrBusy, 503, []string{problem.You, "again"}, "1"},
 		"the disk is full":           {storage.ErrNoSpace, 503, []string{problem.Operator, "disk"}, "30"},
 		"too many from one network":  {storage.ErrTooMany, 503, []string{problem.You, "network"}, "60"},

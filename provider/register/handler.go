@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"signet/clients"
+	"signet/clients/keyset"
 	"signet/provider/oauth"
 	"signet/provider/trail"
 	"signet/storage"
@@ -28,10 +29,13 @@ type Options struct {
 	Policy  string         // Token or Open
 	PKCE    string         // of confidential clients of the web: storage.PKCERequired or storage.PKCEOptional
 	Algs    []string       // that ID tokens can be signed with
+	Objects []string       // algs that request objects can come with
 	Scopes  []string       // those that the operator added to the standard ones; an app has them if it asks for them
 	Fetch   Fetcher        // of a sector_identifier_uri
 	Secrets clients.Sealer // keeps those that must be readable again
-	Now     func() time.Time
+	// Statements are the keys of those whose software statements are taken, by iss.
+	Statements map[string]keyset.Set
+	Now        func() time.Time
 }
 
 // Endpoint is the client registration endpoint, and the client configuration endpoint.
@@ -56,10 +60,12 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := statement(sent); err != nil {
+	sent, statement, err := e.vouched(sent, "")
+	if err != nil {
 		return err
 	}
 	c, faults := e.build(sent, limits)
+	c.SoftwareStatement = statement
 	secret, err := clients.GiveSecret(&c, e.sealer)
 	if err != nil {
 		return err
@@ -99,10 +105,15 @@ func (e *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(managed(sent, old), statement(sent)); err != nil {
+	if err := managed(sent, old); err != nil {
+		return err
+	}
+	sent, statement, err := e.vouched(sent, old.SoftwareStatement)
+	if err != nil {
 		return err
 	}
 	c, faults := e.build(sent, limitsOf(old))
+	c.SoftwareStatement = statement
 	secret, err := e.keep(&c, old)
 	if err != nil {
 		return err

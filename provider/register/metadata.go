@@ -34,7 +34,7 @@ var (
 )
 
 // members are all that we know, in the order in which faults are told. Those that no table has a field for are not honoured yet.
-// application_type is read first.
+// application_type and software_statement are read before them.
 var members = []member{
 	{"redirect_uris", "redirect_uris", texts},
 	{"client_name", "client_name", text},

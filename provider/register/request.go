@@ -16,6 +16,7 @@ import (
 const (
 	InvalidRedirectURI          oauth.Code = "invalid_redirect_uri"
 	InvalidClientMetadata       oauth.Code = "invalid_client_metadata"
+	InvalidSoftwareStatement    oauth.Code = "invalid_software_statement"
 	UnapprovedSoftwareStatement oauth.Code = "unapproved_software_statement"
 )
 

@@ -22,6 +22,9 @@ func (e *Endpoint) answer(w http.ResponseWriter, status int, c storage.Client, s
 		answer["client_secret"] = secret
 		answer["client_secret_expires_at"] = 0 // never
 	}
+	if c.SoftwareStatement != "" { // RFC 7591 section 3.2.1: "MUST return the same"
+		answer["software_statement"] = c.SoftwareStatement
+	}
 	for _, m := range members {
 		if value := m.get(c); value != nil {
 			answer[m.name] = value

@@ -14,15 +14,6 @@ import (
 	"signet/storage"
 )
 
-// statement refuses software statements: nobody's are trusted here (RFC 7591 section 3.2.2). To ignore one would be to register something
-// else than its issuer vouches for.
-func statement(sent object) error {
-	if _, ok := sent["software_statement"]; !ok {
-		return nil
-	}
-	return oauth.Errorf(UnapprovedSoftwareStatement, "software_statement is of no issuer that this server trusts; leave it out")
-}
-
 // build makes a client of what was sent, with the defaults of OpenID Connect Registration 2 for the rest. It has no secret yet. The
 // error is the faults of what could not be read; the client's own faults are for check.
 func (e *Endpoint) build(sent object, l limits) (storage.Client, error) {
@@ -164,7 +155,7 @@ func nameOf(c storage.Client) string {
 // check returns what is wrong with a client that is about to be stored, as the answer of RFC 7591 section 3.2.2. faults are those that were
 // found before.
 func (e *Endpoint) check(ctx context.Context, c storage.Client, faults error) error {
-	faults = errors.Join(faults, clients.Validate(c, e.Scopes...), clients.Signable(c, e.Algs))
+	faults = errors.Join(faults, clients.Validate(c, e.Scopes...), clients.Signable(c, e.Algs), clients.Readable(c, e.Objects))
 	if faults != nil {
 		return answerOf(faults)
 	}

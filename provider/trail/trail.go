@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 
 	"signet/audit"
 )
@@ -18,6 +19,8 @@ type Trail struct {
 	Address string // of the client or browser; "" when a trusted proxy sent nonsense
 	Level   slog.Level
 	Attrs   []slog.Attr
+	// Languages are what the person in front of the browser prefers, best first, as [signet/web.Pages.Write] takes them.
+	Languages []string
 }
 
 type key struct{}
@@ -39,6 +42,14 @@ func Of(ctx context.Context) *Trail {
 		return t
 	}
 	return &Trail{}
+}
+
+// maxLocales is of how many languages a request may ask for; more than anybody reads.
+const maxLocales = 16
+
+// Locales puts the request's ui_locales before what the browser says: OpenID Connect Core 3.1.2.1.
+func (t *Trail) Locales(tags []string) {
+	t.Languages = slices.Concat(tags[:min(len(tags), maxLocales)], t.Languages)
 }
 
 // Note adds to the request's log line. It must be given no secret.

@@ -1,0 +1,51 @@
+package requestobject
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+
+	"signet/clients"
+	"signet/provider/oauth"
+	"signet/storage"
+)
+
+// maxFetched is how many objects are remembered.
+const maxFetched = 256
+
+// follow reads the object that a request_uri leads to: Core 6.2. What a hash names cannot change, so it is remembered; everything else
+// is fetched for each request.
+func (r *Reader) follow(ctx context.Context, c storage.Client, uri string) (object, error) {
+	if !clients.RequestURI(c, uri) {
+		return nil, oauth.Errorf(oauth.InvalidRequestURI, "request_uri is not among the request_uris that this client registered")
+	}
+	if token, ok := r.fetched.Get(uri); ok {
+		return r.read(ctx, c, token, r.Unsigned)
+	}
+	d, err := r.Fetch.Get(ctx, uri)
+	if err != nil {
+		return nil, oauth.Errorf(oauth.InvalidRequestURI, "the request object could not be fetched from the request_uri").Because(err)
+	}
+	token := strings.TrimSpace(string(d.Body))
+	_, hash, hashed := strings.Cut(uri, "#")
+	if hashed && hash != hashOf(d.Body) {
+		// A signature says more than the hash, and apps that sign each request anew keep the URI that they registered. Without one, the hash
+		// is what says that the object is the one that was meant.
+		o, err := r.read(ctx, c, token, false)
+		if err != nil {
+			return nil, oauth.Errorf(oauth.InvalidRequestURI, "the fragment of request_uri is not the hash of what was found there, and that is no good signed request object").Because(err)
+		}
+		return o, nil
+	}
+	if hashed && len(token) <= maxObject {
+		r.fetched.Add(uri, token)
+	}
+	return r.read(ctx, c, token, r.Unsigned)
+}
+
+// hashOf is the fragment for a content: Core 6.2.
+func hashOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
