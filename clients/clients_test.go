@@ -169,9 +169,18 @@ func TestValidate(t *testing.T) {
 		"Registration 2: implicit on localhost": {SPA, func(c *storage.Client) {
 			c.RedirectURIs, c.GrantTypes = []string{"https://localhost:8443/cb"}, append(c.GrantTypes, GrantImplicit)
 		}, "redirect_uris"},
-		"Registration 2: a native client on localhost": {Native, func(c *storage.Client) {
-			c.RedirectURIs, c.GrantTypes = []string{"http://localhost/cb"}, append(c.GrantTypes, GrantImplicit)
+		"RFC 8252 8.2: implicit to what another app can claim": {Native, func(c *storage.Client) {
+			c.RedirectURIs, c.GrantTypes = []string{"http://localhost/cb", "com.example.app:/cb"}, append(c.GrantTypes, GrantImplicit)
+		}, "redirect_uris redirect_uris"},
+		"RFC 8252 7.2: implicit to a claimed https address": {Native, func(c *storage.Client) {
+			c.RedirectURIs, c.GrantTypes = []string{"https://app.example/cb"}, append(c.GrantTypes, GrantImplicit)
 		}, ""},
+		"Core 8.1: a scheme of one's own is no sector": {Native, func(c *storage.Client) {
+			c.RedirectURIs, c.SubjectType = []string{"com.evil.app://rp.example.com/cb"}, SubjectPairwise
+		}, "subject_type"},
+		"Core 8.1: loopback is everybody's": {Native, func(c *storage.Client) {
+			c.RedirectURIs, c.SubjectType = []string{"http://127.0.0.1/cb"}, SubjectPairwise
+		}, "subject_type"},
 		"implicit without a redirect URI": {SPA, func(c *storage.Client) {
 			c.RedirectURIs, c.GrantTypes, c.ResponseTypes = nil, []string{GrantImplicit}, ResponseTypes[1:2]
 		}, "redirect_uris"},

@@ -18,11 +18,11 @@ const (
 // the one host of all redirect URIs; "" if there is no such host.
 func Sector(c storage.Client) string {
 	if c.SectorIdentifierURI != "" {
-		return hostOf(c.SectorIdentifierURI)
+		return Host(c.SectorIdentifierURI)
 	}
 	sector := ""
 	for _, uri := range c.RedirectURIs {
-		host := hostOf(uri)
+		host := ownHost(uri)
 		if host == "" || sector != "" && host != sector {
 			return ""
 		}
@@ -31,8 +31,18 @@ func Sector(c storage.Client) string {
 	return sector
 }
 
-// hostOf is the host component of a URI, without the port.
-func hostOf(uri string) string {
+// ownHost is the host of a redirect URI, if it is the client's own: in an app's own scheme it is what the app likes, and on loopback
+// it is everybody's.
+func ownHost(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "https" || fields.Loopback(u) {
+		return ""
+	}
+	return Host(uri)
+}
+
+// Host is the host component of a URI, without the port.
+func Host(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
 		return ""

@@ -83,16 +83,17 @@ func redirectProblem(native bool, uri string) string {
 	return privateProblem(u, uri)
 }
 
-// implicitProblem says what is wrong with a URI to which tokens themselves are sent: OpenID Connect Registration 2, application_type.
+// implicitProblem says what is wrong with a URI to which tokens themselves are sent: OpenID Connect Registration 2, application_type, and
+// RFC 8252 section 8.2.
 func implicitProblem(uri string) string {
 	u, problem := fields.URI(uri)
 	switch {
 	case problem != "": // said already
 		return ""
-	case u.Scheme == "http":
-		return fields.Quote(uri) + " is not https, which the grant type implicit needs for clients of the web"
+	case u.Scheme != "https":
+		return fields.Quote(uri) + " is not https, which the grant type implicit needs"
 	case u.Hostname() == "localhost":
-		return fields.Quote(uri) + " is on localhost, where clients of the web with the grant type implicit may not be"
+		return fields.Quote(uri) + " is on localhost, where clients with the grant type implicit may not be"
 	}
 	return ""
 }

@@ -175,7 +175,7 @@ func validateURIs(f *fields.Faults, c storage.Client) {
 		f.Add("redirect_uris", "is missing; name at least one URI")
 	}
 	validateRedirects(f, c.Type, "redirect_uris", c.RedirectURIs)
-	if Allows(c, GrantImplicit) && c.ApplicationType == "web" {
+	if Allows(c, GrantImplicit) { // native apps too: what can be claimed by another app must not be sent tokens (RFC 8252 section 8.2)
 		for _, uri := range c.RedirectURIs {
 			f.Check("redirect_uris", implicitProblem(uri))
 		}

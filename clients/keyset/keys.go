@@ -51,7 +51,8 @@ type Keys struct {
 	log   *slog.Logger
 
 	mu      sync.Mutex
-	entries *simplelru.LRU[string, *entry] // by client id
+	entries *simplelru.LRU[string, *entry] // by client id: those that are fetched
+	inline  *simplelru.LRU[string, *entry] // those of jwks, apart, since they cost nothing to have and would push the others out
 }
 
 // New returns Keys.
@@ -62,11 +63,15 @@ func New(o Options) *Keys {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	return &Keys{fetch: o.Fetch, now: o.Now, log: o.Log, entries: newEntries(), inline: newEntries()}
+}
+
+func newEntries() *simplelru.LRU[string, *entry] {
 	entries, err := simplelru.NewLRU[string, *entry](maxClients, nil)
 	if err != nil { // of a size that is not positive
 		panic(err)
 	}
-	return &Keys{fetch: o.Fetch, now: o.Now, log: o.Log, entries: entries}
+	return entries
 }
 
 // entry is what is known of one client's keys, as long as its metadata says the same about them.
@@ -123,7 +128,11 @@ func (k *Keys) get(ctx context.Context, c storage.Client, pick func(Set) (jose.J
 func (k *Keys) entry(c storage.Client) (*entry, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if e, ok := k.entries.Get(c.ID); ok && e.uri == c.JWKSURI && bytes.Equal(e.jwks, c.JWKS) {
+	entries := k.entries
+	if c.JWKSURI == "" {
+		entries = k.inline
+	}
+	if e, ok := entries.Get(c.ID); ok && e.uri == c.JWKSURI && bytes.Equal(e.jwks, c.JWKS) {
 		return e, nil
 	}
 	e := &entry{jwks: c.JWKS, uri: c.JWKSURI, fetching: make(chan struct{}, 1)}
@@ -133,7 +142,7 @@ func (k *Keys) entry(c storage.Client) (*entry, error) {
 			return nil, fmt.Errorf("%w: jwks %w", ErrNoKey, err)
 		}
 	}
-	k.entries.Add(c.ID, e)
+	entries.Add(c.ID, e)
 	return e, nil
 }
 
@@ -165,7 +174,8 @@ func (k *Keys) refresh(ctx context.Context, c storage.Client, e *entry, wanted f
 	if !e.begin(now) {
 		return errSoon
 	}
-	d, err := k.fetch.Get(ctx, e.uri, "application/jwk-set+json", "application/json")
+	// Whoever asked may leave: otherwise strangers who come and go would keep a client's keys from being fetched.
+	d, err := k.fetch.Get(context.WithoutCancel(ctx), e.uri, "application/jwk-set+json", "application/json")
 	var set Set
 	if err == nil {
 		set, err = Parse(d.Body)

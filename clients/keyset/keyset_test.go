@@ -140,7 +140,10 @@ type site struct {
 	leave   chan struct{} // if there is one, a call waits for it
 }
 
-func (s *site) Get(_ context.Context, _ string, accept ...string) (fetch.Document, error) {
+func (s *site) Get(ctx context.Context, _ string, accept ...string) (fetch.Document, error) {
+	if err := ctx.Err(); err != nil { // as the real one would
+		return fetch.Document{}, err
+	}
 	s.mu.Lock()
 	s.calls++
 	doc, err := s.doc, s.err
@@ -298,6 +301,29 @@ func TestJWKSURI(t *testing.T) {
 		h.publish(-1, ec("2"))
 		h.ask("1", false, 2)
 		h.ask("2", true, 2)
+	})
+	t.Run("whoever asked may leave: the keys come all the same", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t)
+		h.publish(-1, ec("1"))
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		_, _ = h.Verification(gone, h.client, "ES256", "unknown") // either answer is good: it is nobody's
+		h.later(time.Second)
+		h.ask("1", true, 1)
+	})
+	t.Run("clients with jwks push out none with jwks_uri", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t)
+		h.publish(-1, ec("1"))
+		h.ask("1", true, 1)
+		inline := set(jose.JSONWebKey{Key: ecKey(), KeyID: "1"})
+		for i := range maxClients {
+			if _, err := h.Verification(t.Context(), storage.Client{ID: fmt.Sprint(i), JWKS: inline}, "ES256", "1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.ask("1", true, 1)
 	})
 	t.Run("each client has its own keys", func(t *testing.T) {
 		t.Parallel()

@@ -95,7 +95,9 @@ func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {
 	var secret string
 	c, err := a.changeClient(r, "set "+names(ch.Fields), func(c *storage.Client) (err error) {
 		secret = ""
+		before := *c
 		setErr := setAll(ch.Fields, func(name string, values []string) error { return clients.Set(c, name, values) })
+		holdRegistered(before, c)
 		if !clients.SecretFits(*c) { // the authentication method was changed to one with another kind of secret
 			secret, err = clients.GiveSecret(c, a.sealer)
 		}
@@ -105,6 +107,20 @@ func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return write(w, ClientSecret{c, secret})
+}
+
+// holdRegistered makes what the operator leaves a client that registered itself the limit of its own updates: otherwise it would take back
+// with its registration access token what was taken away.
+func holdRegistered(before storage.Client, c *storage.Client) {
+	if c.Origin != storage.OriginRegistered {
+		return
+	}
+	if !slices.Equal(before.Scopes, c.Scopes) {
+		c.AllowedScopes = slices.Clone(c.Scopes)
+	}
+	if !slices.Equal(before.GrantTypes, c.GrantTypes) {
+		c.AllowedGrantTypes = slices.Clone(c.GrantTypes)
+	}
 }
 
 func (a *api) rotateSecret(w http.ResponseWriter, r *http.Request) error {

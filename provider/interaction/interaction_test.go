@@ -360,3 +360,23 @@ func TestOnlyPagesBeginInteractions(t *testing.T) {
 		}
 	}
 }
+
+// Who names a user and was allowed nothing by them learns nothing by prompt=none: not even whether that user is signed in here.
+func TestNamedUserWithoutConsent(t *testing.T) {
+	t.Parallel()
+	s := providertest.New(t)
+	alice, bob := s.User("alice"), s.User("bob")
+	known, _ := s.Client("web", "My app", func(c *storage.Client) { c.Trusted = true })
+	stranger, _ := s.Client("web", "A stranger")
+	b := s.Browser("alice")
+	b.Code(known)
+	for name, sub := range map[string]string{"signed in": alice.Sub, "not signed in": bob.Sub} {
+		claims := `{"id_token":{"sub":{"value":"` + sub + `"}}}`
+		if o := b.Authorize(stranger, "prompt", "none", "claims", claims); o.Params.Get("error") != "login_required" {
+			t.Errorf("%s: %v", name, o.Params)
+		}
+	}
+	if o := b.Authorize(stranger, "prompt", "none"); o.Params.Get("error") != "consent_required" { // Core 3.1.2.6
+		t.Errorf("nobody named: %v", o.Params)
+	}
+}

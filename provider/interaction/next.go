@@ -51,6 +51,10 @@ func (f Facts) Next() (Step, storage.SessionUser, error) {
 	if err != nil {
 		return Done, s, err
 	}
+	if missing && f.Request.HintedUser != "" && f.prompt("none") {
+		// Whoever names a user and may know nothing of them learns nothing: not even whether that user is signed in here.
+		return Consent, s, oauth.Errorf(oauth.LoginRequired, "the user is not signed in, or not as this request wants it")
+	}
 	if missing {
 		return f.ask(Consent, s, oauth.Errorf(oauth.ConsentRequired, "the user has not allowed this client what it asks for"))
 	}

@@ -41,11 +41,15 @@ type Options struct {
 // Endpoint is the client registration endpoint, and the client configuration endpoint.
 type Endpoint struct {
 	Options
-	limit *limiter
+	limit   *limiter
+	sectors chan struct{} // sector documents being fetched
 }
 
+// sectorsAtOnce keeps slow sector documents from taking all of the way out, which client authentication needs too.
+const sectorsAtOnce = 8
+
 // New returns the endpoints of a provider.
-func New(o Options) *Endpoint { return &Endpoint{o, newLimiter()} }
+func New(o Options) *Endpoint { return &Endpoint{o, newLimiter(), make(chan struct{}, sectorsAtOnce)} }
 
 // Register answers POST: RFC 7591 section 3.
 func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) error {
@@ -97,6 +101,9 @@ func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) error {
 
 // Update answers PUT: RFC 7592 section 2.2. What was sent replaces all that was registered.
 func (e *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
+	if err := e.limit.allow(trail.Of(r.Context()).Address, e.Now()); err != nil {
+		return err
+	}
 	old, token, err := e.owned(r)
 	if err != nil {
 		return err

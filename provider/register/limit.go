@@ -19,7 +19,7 @@ const (
 	countedAt = 1 << 14 // addresses; the one that was not seen for the longest time is forgotten first
 )
 
-// limiter bounds how often each address tries to register a client. Each registration is a row that stays.
+// limiter bounds how often each address tries to register or to update a client. Each try is a row that stays, or a fetch.
 type limiter struct {
 	mu        sync.Mutex
 	addresses *simplelru.LRU[string, *rate.Limiter]

@@ -145,7 +145,7 @@ func (e *Endpoint) scopes(f *fields.Faults, c *storage.Client, sent object, l li
 // nameOf is what people see of a client that gave itself no name: the host of its first redirect URI.
 func nameOf(c storage.Client) string {
 	if len(c.RedirectURIs) > 0 {
-		if host := clients.Sector(storage.Client{RedirectURIs: c.RedirectURIs[:1]}); fields.Text(host, 100) == "" {
+		if host := clients.Host(c.RedirectURIs[0]); fields.Text(host, 100) == "" {
 			return host
 		}
 	}
@@ -196,6 +196,12 @@ func (e *Endpoint) checkSector(ctx context.Context, c storage.Client) error {
 	const field = "sector_identifier_uri"
 	if c.SectorIdentifierURI == "" {
 		return nil
+	}
+	select {
+	case e.sectors <- struct{}{}:
+		defer func() { <-e.sectors }()
+	default:
+		return storage.ErrBusy
 	}
 	d, err := e.Fetch.Get(ctx, c.SectorIdentifierURI)
 	if err != nil {
