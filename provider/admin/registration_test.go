@@ -3,6 +3,7 @@ package admin_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,5 +70,21 @@ func TestInitialTokensThatCannotBe(t *testing.T) {
 	r.do(http.MethodGet, nil, &all, "registration", "tokens")
 	if len(all) != 0 {
 		t.Errorf("%+v", all)
+	}
+}
+
+// What the operator takes from a client that registered itself becomes the limit of the client's own updates.
+func TestRegisteredClientsAreHeldToWhatIsLeft(t *testing.T) {
+	r := newRoom(t)
+	c, _ := r.Client("web", "My app", func(c *storage.Client) { c.Origin = storage.OriginRegistered })
+	r.do(http.MethodPatch, admin.Changes{Fields: admin.Fields{"scopes": {"openid", "email"}}}, nil, "clients", c.ID)
+	changed, err := r.Store.Client(r.Context(), c.ID)
+	if err != nil || !slices.Equal(changed.AllowedScopes, []string{"openid", "email"}) || len(changed.AllowedGrantTypes) != 0 {
+		t.Errorf("scopes %v, grant types %v, %v", changed.AllowedScopes, changed.AllowedGrantTypes, err)
+	}
+	operators, _ := r.Client("web", "Ours")
+	r.do(http.MethodPatch, admin.Changes{Fields: admin.Fields{"scopes": {"openid", "email"}}}, nil, "clients", operators.ID)
+	if c, err := r.Store.Client(r.Context(), operators.ID); err != nil || len(c.AllowedScopes) != 0 {
+		t.Errorf("an operator's client: %v, %v", c.AllowedScopes, err)
 	}
 }

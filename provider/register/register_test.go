@@ -905,3 +905,18 @@ func TestMembersThatAreNotHonouredAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// An update is a row and perhaps a fetch, so it counts like a registration.
+func TestUpdatesOfOneAddressAreBounded(t *testing.T) {
+	t.Parallel()
+	s := server(t, "open")
+	r := mustRegister(t, s, app())
+	for n := range 59 {
+		if a := r.update(nil); a.Status != http.StatusOK {
+			t.Fatalf("update %d: %d %s", n, a.Status, a.Body)
+		}
+	}
+	if a := r.update(nil); a.Status != http.StatusTooManyRequests {
+		t.Errorf("RFC 6585 4: %d %s", a.Status, a.Body)
+	}
+}
