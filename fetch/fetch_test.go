@@ -50,13 +50,17 @@ func hostile(t *testing.T) (server *httptest.Server, ca *x509.CertPool, calls *a
 			}
 		}
 	})
-	answer("/silent", "application/json", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	answer("/silent", "application/json", func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // to return would be an answer, and could still arrive
+	})
 	answer("/drip", "application/json", func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			w.Write([]byte(" "))
 			w.(http.Flusher).Flush()
 			time.Sleep(10 * time.Millisecond)
 		}
+		panic(http.ErrAbortHandler)
 	})
 	answer("/html", "text/html", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) })
 	answer("/untyped", "", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) })
