@@ -197,12 +197,7 @@ func (e *Endpoint) hint(p oauth.Params, _ storage.Client, req *storage.Request) 
 	return nil
 }
 
-// resource: RFC 8707 section 2. The one resource there is, is the default one: the issuer.
+// resource: RFC 8707 section 2.1.
 func (e *Endpoint) resource(p oauth.Params, _ storage.Client, _ *storage.Request) error {
-	for _, r := range p.All("resource") {
-		if r != e.Issuer.Issuer {
-			return oauth.Errorf(oauth.InvalidTarget, "resource names no API that is registered here")
-		}
-	}
-	return nil
+	return e.Issuer.Target(p.All("resource"))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"signet/claims"
+	"signet/provider/oauth"
 	"signet/provider/session"
 	"signet/storage"
 )
@@ -90,6 +91,17 @@ type Tokens struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope"`
+}
+
+// Target says whether access tokens can be issued for the resources that a request names: RFC 8707 section 2. The one resource there
+// is, is the default one: the issuer.
+func (i *Issuer) Target(resources []string) error {
+	for _, r := range resources {
+		if r != i.Issuer {
+			return oauth.Errorf(oauth.InvalidTarget, "resource names no API that is registered here")
+		}
+	}
+	return nil
 }
 
 // Prepare returns what the client's tokens are made with, if all that such a client gets can be signed and encrypted. It is asked before

@@ -69,7 +69,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for the grant type %s", name)
 	}
 	t.Note(slog.String("grant", name))
-	if err := e.resource(p); err != nil {
+	if err := e.Issuer.Target(p.All("resource")); err != nil {
 		return err
 	}
 	means, err := e.Issuer.Prepare(r.Context(), client)
@@ -86,14 +86,4 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return oauth.WriteJSON(w, tokens)
-}
-
-// resource: RFC 8707 section 2. The one resource there is, is the default one: the issuer.
-func (e *Endpoint) resource(p oauth.Params) error {
-	for _, r := range p.All("resource") {
-		if r != e.Issuer.Issuer {
-			return oauth.Errorf(oauth.InvalidTarget, "resource names no API that is registered here")
-		}
-	}
-	return nil
 }
