@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"signet/provider/oauth"
+	"signet/provider/trail"
 	"signet/storage"
 )
 
@@ -59,6 +60,20 @@ func New(o Options) *Authenticator {
 
 // refused is the one text for all that fails once the credentials could be read.
 const refused = "client authentication failed: the client is unknown, its secret or signature is wrong, or it is registered for another token_endpoint_auth_method"
+
+// ReadForm begins every endpoint that a client posts a form to: it reads the form ([oauth.ReadForm]), authenticates the client and
+// notes it for the log.
+func (a *Authenticator) ReadForm(w http.ResponseWriter, r *http.Request) (storage.Client, oauth.Params, error) {
+	form, err := oauth.ReadForm(w, r)
+	if err != nil {
+		return storage.Client{}, form, err
+	}
+	c, err := a.Authenticate(r, form)
+	if err == nil {
+		trail.Of(r.Context()).Client(c.ID)
+	}
+	return c, form, err
+}
 
 // Authenticate returns the client that sent r, whose body is form. Its errors are [*oauth.Error]: invalid_client, with a challenge if
 // the Authorization header was used (RFC 6749 section 5.2); invalid_request for several methods at once; or the store's trouble.

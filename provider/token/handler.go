@@ -48,16 +48,10 @@ func New(o Options) *Endpoint {
 
 // Post answers a token request.
 func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
-	p, err := oauth.ReadForm(w, r)
+	client, p, err := e.Clients.ReadForm(w, r)
 	if err != nil {
 		return err
 	}
-	client, err := e.Clients.Authenticate(r, p)
-	if err != nil {
-		return err
-	}
-	t := trail.Of(r.Context())
-	t.Client(client.ID)
 	name := p.Get("grant_type")
 	run, known := e.grants[name]
 	switch {
@@ -68,7 +62,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	case !clients.Allows(client, name):
 		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for the grant type %s", name)
 	}
-	t.Note(slog.String("grant", name))
+	trail.Of(r.Context()).Note(slog.String("grant", name))
 	if err := e.Issuer.Target(p.All("resource")); err != nil {
 		return err
 	}

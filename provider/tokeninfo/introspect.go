@@ -8,7 +8,6 @@ import (
 
 	"signet/provider/issue"
 	"signet/provider/oauth"
-	"signet/provider/trail"
 	"signet/storage"
 )
 
@@ -30,15 +29,10 @@ type introspection struct {
 
 // Introspect answers POST: RFC 7662 section 2.1. A client_id alone proves nothing, so a public client may not ask.
 func (e *Endpoint) Introspect(w http.ResponseWriter, r *http.Request) error {
-	p, err := oauth.ReadForm(w, r)
+	client, p, err := e.Clients.ReadForm(w, r)
 	if err != nil {
 		return err
 	}
-	client, err := e.Clients.Authenticate(r, p)
-	if err != nil {
-		return err
-	}
-	trail.Of(r.Context()).Client(client.ID)
 	switch {
 	case client.TokenEndpointAuthMethod == "none":
 		return oauth.Errorf(oauth.InvalidClient, "introspection needs a client that authenticates itself")

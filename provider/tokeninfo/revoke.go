@@ -14,15 +14,10 @@ import (
 // Revoke answers POST: RFC 7009 section 2. The answer to a token that is revoked, unknown or expired is an empty 200 without a
 // Content-Type (section 2.2); a failure of the store is not.
 func (e *Endpoint) Revoke(w http.ResponseWriter, r *http.Request) error {
-	p, err := oauth.ReadForm(w, r)
+	client, p, err := e.Clients.ReadForm(w, r)
 	if err != nil {
 		return err
 	}
-	client, err := e.Clients.Authenticate(r, p)
-	if err != nil {
-		return err
-	}
-	trail.Of(r.Context()).Client(client.ID)
 	if !p.Has("token") {
 		return oauth.Errorf(oauth.InvalidRequest, "token is missing")
 	}
