@@ -30,6 +30,7 @@ func (k *Keys) Run(ctx context.Context) {
 
 // Tick reloads the ring and does what is due.
 func (k *Keys) Tick(ctx context.Context) error {
+	k.letGo()
 	err := k.change(ctx, storage.Change{}, func(*draft) error { return nil })
 	if err != nil {
 		k.failure.Store(&err)
@@ -67,7 +68,8 @@ func (k *Keys) attempt(ctx context.Context, o storage.Change, decide func(*draft
 			return err
 		}
 	}
-	d := newDraft(ring, k.schedule, k.algs, now)
+	p := k.policy.Load()
+	d := newDraft(ring, p.schedule, p.algs, now)
 	if err := decide(d); err != nil {
 		return err
 	}
@@ -87,11 +89,11 @@ func (k *Keys) attempt(ctx context.Context, o storage.Change, decide func(*draft
 
 // install makes a stored ring the one in use.
 func (k *Keys) install(ring storage.Ring, now time.Time) error {
-	before := k.current.Load()
-	if before != nil && before.ring.Revision == ring.Revision && before.sameStates(k.infos(ring, now)) {
+	before, p := k.current.Load(), k.policy.Load()
+	if before != nil && before.policy == p && before.ring.Revision == ring.Revision && before.sameStates(p.infos(ring, now)) {
 		return nil
 	}
-	s, err := k.newSnapshot(ring, now, before)
+	s, err := k.newSnapshot(ring, p, now, before)
 	if err != nil {
 		return err
 	}

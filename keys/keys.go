@@ -51,13 +51,12 @@ type Options struct {
 type Keys struct {
 	store    storage.Rings
 	master   *Master
-	algs     []string
-	schedule schedule
 	now      func() time.Time
 	generate func(string) (crypto.Signer, error)
 	log      *slog.Logger
 
 	changing sync.Mutex // held while the ring is read, changed and installed
+	policy   atomic.Pointer[policy]
 	current  atomic.Pointer[snapshot]
 	failure  atomic.Pointer[error] // of the last Tick; nil if it succeeded
 }
@@ -68,9 +67,9 @@ func Open(ctx context.Context, o Options) (*Keys, error) {
 		return nil, err
 	}
 	k := &Keys{
-		store: o.Store, master: o.Master, algs: slices.Clone(o.Algs), now: o.Now, generate: o.Generate, log: o.Log,
-		schedule: schedule{rotate: o.Rotate, announce: o.Announce, token: o.MaxToken, session: o.MaxSession, family: o.MaxFamily},
+		store: o.Store, master: o.Master, now: o.Now, generate: o.Generate, log: o.Log,
 	}
+	k.policy.Store(newPolicy(o))
 	if err := k.Tick(ctx); err != nil {
 		return nil, err
 	}
@@ -124,9 +123,7 @@ func (o *Options) complete() error {
 }
 
 // Algs returns the algorithms that are on, as configured.
-func (k *Keys) Algs() []string { return slices.Clone(k.algs) }
-
-func (k *Keys) on(alg string) bool { return slices.Contains(k.algs, alg) }
+func (k *Keys) Algs() []string { return slices.Clone(k.policy.Load().algs) }
 
 // JWKS returns the published keys (RFC 7517 section 5) and the strong ETag of these bytes. They must not be changed.
 func (k *Keys) JWKS() (body []byte, etag string) {
@@ -141,7 +138,7 @@ func (k *Keys) Ready() error {
 		return *err
 	}
 	now := k.current.Load()
-	for _, alg := range k.algs {
+	for _, alg := range k.policy.Load().algs {
 		if now.signers[alg] == nil {
 			return fmt.Errorf("keys: no active key for %s", alg)
 		}

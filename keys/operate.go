@@ -23,31 +23,31 @@ type Info struct {
 
 // List returns the keys of the ring, by algorithm, the active one first.
 func (k *Keys) List() []Info {
-	return k.infos(k.current.Load().ring, k.now())
+	return k.policy.Load().infos(k.current.Load().ring, k.now())
 }
 
-func (k *Keys) infos(ring storage.Ring, now time.Time) []Info {
+func (p *policy) infos(ring storage.Ring, now time.Time) []Info {
 	infos := make([]Info, 0, len(ring.Signing))
 	for _, key := range ring.Signing {
 		infos = append(infos, Info{
-			KID: key.KID, Alg: key.Alg, State: k.schedule.state(key, now),
+			KID: key.KID, Alg: key.Alg, State: p.schedule.state(key, now),
 			Created: key.Created, Active: key.Active, Retired: key.Retired, Revoked: key.Revoked,
-			Until: k.until(ring, key, now),
+			Until: p.until(ring, key, now),
 		})
 	}
-	return sortedByUse(infos, k.algs)
+	return sortedByUse(infos, p.algs)
 }
 
 // until is when the state of key ends by itself.
-func (k *Keys) until(ring storage.Ring, key storage.SigningKey, now time.Time) time.Time {
-	d := draft{Ring: ring, schedule: k.schedule, now: now}
+func (p *policy) until(ring storage.Ring, key storage.SigningKey, now time.Time) time.Time {
+	d := draft{Ring: ring, schedule: p.schedule, now: now}
 	switch d.state(key, now) {
 	case Next:
-		if active := d.find(key.Alg, Active); active != nil && k.on(key.Alg) {
+		if active := d.find(key.Alg, Active); active != nil && p.on(key.Alg) {
 			return d.due(*active, key)
 		}
 	case Active:
-		if next := d.find(key.Alg, Next); next != nil && k.on(key.Alg) {
+		if next := d.find(key.Alg, Next); next != nil && p.on(key.Alg) {
 			return d.due(key, *next)
 		}
 		return key.Active.Add(d.rotate)
@@ -77,9 +77,10 @@ type RotateOptions struct {
 // signs at once; one announced less than MaxAge ago is refused with a *YoungError unless forced. Of several algorithms
 // all rotate or none. It returns the keys as they then are.
 func (k *Keys) Rotate(ctx context.Context, r RotateOptions, o storage.Change) ([]Info, error) {
-	algs := k.algs
+	p := k.policy.Load()
+	algs := p.algs
 	if r.Alg != "" {
-		if !k.on(r.Alg) {
+		if !p.on(r.Alg) {
 			return nil, fmt.Errorf("%w: %q", ErrAlg, r.Alg)
 		}
 		algs = []string{r.Alg}

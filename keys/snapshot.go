@@ -19,6 +19,7 @@ import (
 
 // snapshot is the ring at one moment, ready for use. It is never changed.
 type snapshot struct {
+	policy    *policy
 	ring      storage.Ring
 	infos     []Info
 	signers   map[string]*signer   // by alg
@@ -31,11 +32,12 @@ type snapshot struct {
 }
 
 // newSnapshot prepares the ring for use at the instant now. Keys that before has prepared already are taken from it.
-func (k *Keys) newSnapshot(ring storage.Ring, now time.Time, before *snapshot) (*snapshot, error) {
+func (k *Keys) newSnapshot(ring storage.Ring, p *policy, now time.Time, before *snapshot) (*snapshot, error) {
 	s := &snapshot{
+		policy:    p,
 		ring:      ring,
-		infos:     k.infos(ring, now),
-		signers:   make(map[string]*signer, len(k.algs)),
+		infos:     p.infos(ring, now),
+		signers:   make(map[string]*signer, len(p.algs)),
 		verifiers: make(map[string]*verifier, len(ring.Signing)),
 		macs:      make(map[uint32][]byte, len(ring.MACs)),
 	}
@@ -50,14 +52,14 @@ func (k *Keys) newSnapshot(ring storage.Ring, now time.Time, before *snapshot) (
 		if _, known := algorithmOf(key.Alg); !known { // a newer server's
 			continue
 		}
-		state := k.schedule.state(key, now)
+		state := p.schedule.state(key, now)
 		if !state.Accepted() {
 			continue
 		}
 		if err := s.prepareVerifier(key, before); err != nil {
 			return nil, err
 		}
-		if state != Active || !k.on(key.Alg) {
+		if state != Active || !p.signs(key.Alg) {
 			continue
 		}
 		if err := s.prepareSigner(key, before); err != nil {
