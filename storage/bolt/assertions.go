@@ -7,6 +7,7 @@ import (
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/codec"
 )
 
 // assertionRows holds which client assertions were used, in the slot of their expiry. Their keys are of our making, not IDs.
@@ -30,7 +31,7 @@ func (s *Store) SpendAssertion(ctx context.Context, client, jti string, expires 
 		slot, spent, found := t.spentAssertion(key, o.Now)
 		if !found {
 			if slot := t.subBucket(t.bucket([]byte(assertionRows)), slotOf(expires)); slot != nil {
-				write(t, slot, key, spentAssertion{Expires: utc(expires)})
+				write(t, slot, key, spentAssertion{Expires: codec.UTC(expires)})
 			}
 			return nil
 		}

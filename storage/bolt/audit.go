@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signet/audit"
+	"signet/storage/codec"
 )
 
 // The audit log is a bucket of segments. A segment is what was committed on one UTC day: a bucket named by the sequence of
@@ -119,7 +120,7 @@ func (t *tx) records(from, last uint64) (records []commitRecord, next uint64) {
 				return records, sequence
 			}
 			var record commitRecord
-			if err := decode(row, &record); err != nil {
+			if err := codec.Decode(row, &record); err != nil {
 				t.fail(err)
 				return nil, 0
 			}

@@ -41,7 +41,11 @@ type forgetter interface {
 }
 
 func newCached[R any](b table[R], size int, key func(string) []byte) *cached[R] {
-	return &cached[R]{table: b, key: key, rows: must(simplelru.NewLRU[string, cachedRow[R]](size, nil))}
+	rows, err := simplelru.NewLRU[string, cachedRow[R]](size, nil)
+	if err != nil { // a size of nothing
+		panic(err)
+	}
+	return &cached[R]{table: b, key: key, rows: rows}
 }
 
 // recent returns the row as the last commit left it, if it is remembered.

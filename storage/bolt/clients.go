@@ -6,6 +6,7 @@ import (
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/internal/decide"
 )
 
 const (
@@ -67,7 +68,7 @@ func (s *Store) SaveClient(ctx context.Context, c storage.Client, o storage.Chan
 
 func (s *Store) saveClient(t *tx, c storage.Client, o storage.Change) (storage.Client, error) {
 	old, exists := s.clients.get(t, c.ID)
-	if err := revise(exists || t.removed(removedClient, c.ID), exists, old.Revision, c.Revision); err != nil {
+	if err := decide.Revise(exists || t.removed(removedClient, c.ID), exists, old.Revision, c.Revision); err != nil {
 		return storage.Client{}, err
 	}
 	c.Revision = old.Revision + 1
@@ -75,21 +76,6 @@ func (s *Store) saveClient(t *tx, c storage.Client, o storage.Change) (storage.C
 	saved, _ := s.clients.get(t, c.ID)
 	t.record(audit.Entry{Time: o.Now, Event: audit.ClientSaved, Origin: o.Origin, Client: c.ID, Detail: o.Detail})
 	return saved, nil
-}
-
-// revise compares the revision that a change was made from with the stored one. A taken id need not exist any more.
-func revise(taken, exists bool, stored, from uint64) error {
-	switch {
-	case from == 0 && taken:
-		return storage.ErrExists
-	case from == 0:
-		return nil
-	case !exists:
-		return storage.ErrNotFound
-	case from != stored:
-		return storage.ErrConflict
-	}
-	return nil
 }
 
 // RemoveClient implements [storage.Clients].
@@ -116,25 +102,17 @@ func (s *Store) Resource(ctx context.Context, id string) (storage.Resource, erro
 func (s *Store) SaveResource(ctx context.Context, r storage.Resource, o storage.Change) (saved storage.Resource, err error) {
 	err = s.do(ctx, func(t *tx) error {
 		old, exists := s.resources.get(t, r.ID)
-		if err := revise(exists, exists, old.Revision, r.Revision); err != nil {
+		if err := decide.Revise(exists, exists, old.Revision, r.Revision); err != nil {
 			return err
 		}
 		r := r
 		r.Revision = old.Revision + 1
 		s.resources.put(t, r.ID, r)
 		saved, _ = s.resources.get(t, r.ID)
-		t.record(audit.Entry{Time: o.Now, Event: audit.ResourceSaved, Origin: o.Origin, Detail: join(r.ID, o.Detail)})
+		t.record(audit.Entry{Time: o.Now, Event: audit.ResourceSaved, Origin: o.Origin, Detail: decide.Join(r.ID, o.Detail)})
 		return nil
 	})
 	return saved, err
-}
-
-// join puts what an entry has no field for in front of its detail.
-func join(what, detail string) string {
-	if what == "" || detail == "" {
-		return what + detail
-	}
-	return what + ": " + detail
 }
 
 func cloneClient(c storage.Client) storage.Client {

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"signet/storage"
+	"signet/storage/internal/decide"
 )
 
 const consentRows table[storage.Consent] = "consents"
@@ -31,26 +31,8 @@ func (s *Store) Consent(ctx context.Context, user, client string) (c storage.Con
 // addConsent adds c to what its user allowed its client before.
 func (t *tx) addConsent(c storage.Consent, now time.Time) {
 	key := consentKey(c.User, c.Client)
-	old, existed := consentRows.get(t, key)
-	c.Scopes = union(old.Scopes, c.Scopes)
-	c.Claims = union(old.Claims, c.Claims)
-	c.Resources = union(old.Resources, c.Resources)
-	c.Since, c.Updated = now, now
-	if existed {
-		c.Since = old.Since
-	}
-	consentRows.put(t, key, c)
-}
-
-// union returns the members of a and then those that b has beside them.
-func union(a, b []string) []string {
-	all := slices.Clone(a)
-	for _, s := range b {
-		if !slices.Contains(all, s) {
-			all = append(all, s)
-		}
-	}
-	return all
+	old, _ := consentRows.get(t, key)
+	consentRows.put(t, key, decide.AddConsent(old, c, now))
 }
 
 // dropConsents forgets what a user allowed.

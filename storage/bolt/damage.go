@@ -8,13 +8,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"signet/storage/codec"
 )
 
 // Why a file cannot be used.
 var (
-	ErrDamaged = errors.New("the store is damaged")
+	ErrDamaged = codec.ErrDamaged
 	ErrForeign = errors.New("not a store of Signet")
-	ErrNewer   = errors.New("the store was written by a newer version")
+	ErrNewer   = codec.ErrNewer
 	ErrLocked  = errors.New("the store is in use")
 )
 

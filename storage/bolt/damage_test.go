@@ -17,6 +17,7 @@ import (
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/codec"
 )
 
 // sound returns the path of a store with something in it.
@@ -346,8 +347,8 @@ func TestRecordOfANewerVersion(t *testing.T) {
 	t.Parallel()
 	s := openTest(t)
 	if err := s.do(t.Context(), func(t *tx) error {
-		t.put(t.bucket([]byte(userRows)), []byte("ann"), []byte{recordVersion + 1, 0xA0})
-		t.put(t.bucket([]byte(userRows)), []byte("bob"), []byte{recordVersion, 0xFF})
+		t.put(t.bucket([]byte(userRows)), []byte("ann"), []byte{codec.Version + 1, 0xA0})
+		t.put(t.bucket([]byte(userRows)), []byte("bob"), []byte{codec.Version, 0xFF})
 		t.put(t.bucket([]byte(userRows)), []byte("carl"), nil)
 		return nil
 	}); err != nil {
@@ -421,29 +422,6 @@ func FuzzOpen(f *testing.F) {
 		}
 		if err := opened(path); errors.Is(err, ErrLocked) {
 			t.Error(err)
-		}
-	})
-}
-
-// FuzzDecode reads rows that nobody wrote.
-func FuzzDecode(f *testing.F) {
-	row, err := encode(family("ann"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(row)
-	f.Add([]byte{})
-	f.Add([]byte{recordVersion + 1})
-	f.Fuzz(func(t *testing.T, row []byte) {
-		var record storage.Family
-		if err := decode(row, &record); err != nil {
-			if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
-				t.Error(err)
-			}
-			return
-		}
-		if _, err := encode(record); err != nil {
-			t.Errorf("what was read cannot be written: %v", err)
 		}
 	})
 }

@@ -2,7 +2,7 @@
 //
 // # The file
 //
-// Top-level buckets, one per kind of row. A row is one version byte and the CBOR of its record (codec.go).
+// Top-level buckets, one per kind of row. A row is one version byte and the CBOR of its record (package codec).
 //
 //	meta           format, version: whose file it is and who may open it
 //	clients        client id                   Client

@@ -7,6 +7,7 @@ import (
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/internal/decide"
 )
 
 const initialRows table[storage.InitialToken] = "initial"
@@ -18,34 +19,19 @@ func (s *Store) SaveInitialToken(ctx context.Context, i storage.InitialToken, o 
 			return storage.ErrExists
 		}
 		initialRows.put(t, i.ID[:], i)
-		t.record(initialEntry(audit.InitialTokenSaved, i.ID, o))
+		t.record(decide.InitialEntry(audit.InitialTokenSaved, i.ID, o))
 		return nil
 	})
-}
-
-func initialEntry(event audit.Event, id storage.ID, o storage.Change) audit.Entry {
-	return audit.Entry{Time: o.Now, Event: event, Origin: o.Origin, Detail: join(id.String(), o.Detail)}
 }
 
 // InitialTokens implements [storage.InitialTokens].
 func (s *Store) InitialTokens(ctx context.Context, now time.Time) (tokens []storage.InitialToken, err error) {
 	err = s.view(ctx, func(t *tx) error {
-		tokens = slices.DeleteFunc(initialRows.all(t), func(i storage.InitialToken) bool { return usable(i, now) != nil })
+		tokens = slices.DeleteFunc(initialRows.all(t), func(i storage.InitialToken) bool { return decide.Usable(i, now) != nil })
 		slices.SortStableFunc(tokens, func(a, b storage.InitialToken) int { return a.Created.Compare(b.Created) })
 		return nil
 	})
 	return tokens, err
-}
-
-// usable says whether a token lets anybody register at the instant now.
-func usable(i storage.InitialToken, now time.Time) error {
-	switch {
-	case i.Uses == 0:
-		return storage.ErrSpent
-	case !i.Expires.IsZero() && !now.Before(i.Expires):
-		return storage.ErrExpired
-	}
-	return nil
 }
 
 // RemoveInitialToken implements [storage.InitialTokens].
@@ -55,7 +41,7 @@ func (s *Store) RemoveInitialToken(ctx context.Context, id storage.ID, o storage
 			return storage.ErrNotFound
 		}
 		initialRows.delete(t, id[:])
-		t.record(initialEntry(audit.InitialTokenRemoved, id, o))
+		t.record(decide.InitialEntry(audit.InitialTokenRemoved, id, o))
 		return nil
 	})
 }
@@ -74,7 +60,7 @@ func (t *tx) initialToken(h storage.Handle, now time.Time) (storage.InitialToken
 	if !ok || !i.SecretHash.Matches(h.Secret[:]) {
 		return storage.InitialToken{}, storage.ErrNotFound
 	}
-	if err := usable(i, now); err != nil {
+	if err := decide.Usable(i, now); err != nil {
 		return storage.InitialToken{}, err
 	}
 	return i, nil
@@ -94,10 +80,7 @@ func (s *Store) RegisterClient(ctx context.Context, c storage.Client, token stor
 			return err
 		}
 		if counted && i.Uses > 0 {
-			if i.Uses--; i.Uses == 0 {
-				i.Expires = utc(o.Now) // from when the sweeper counts
-			}
-			initialRows.put(t, i.ID[:], i)
+			initialRows.put(t, i.ID[:], decide.CountUse(i, o.Now))
 		}
 		return nil
 	})

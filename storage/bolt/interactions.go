@@ -8,6 +8,7 @@ import (
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/internal/decide"
 )
 
 const (
@@ -84,22 +85,18 @@ func (s *Store) Interaction(ctx context.Context, h storage.Handle, now time.Time
 // openInteraction returns the interaction of h, if it is open at the instant now.
 func (t *tx) openInteraction(h storage.Handle, now time.Time) (storage.Interaction, error) {
 	i, ok := byHandle(t, interactionRows, h, func(i storage.Interaction) storage.Hash { return i.SecretHash })
-	switch {
-	case !ok:
+	if !ok {
 		return storage.Interaction{}, storage.ErrNotFound
-	case i.Spent:
-		return storage.Interaction{}, storage.ErrSpent
-	case !now.Before(i.Expires):
-		return storage.Interaction{}, storage.ErrExpired
+	}
+	if err := decide.OpenInteraction(i, now); err != nil {
+		return storage.Interaction{}, err
 	}
 	return i, nil
 }
 
-// spend marks an open interaction as finished. Its row stays, to say so to whoever comes with it again; the request in it has
-// done its work.
+// spend marks an open interaction as finished.
 func (t *tx) spend(i storage.Interaction) {
-	i.Spent, i.Request = true, storage.Request{}
-	interactionRows.put(t, i.ID, i)
+	interactionRows.put(t, i.ID, decide.SpendInteraction(i))
 }
 
 // EndInteraction implements [storage.Interactions].

@@ -1,6 +1,10 @@
 package bolt
 
-import "time"
+import (
+	"time"
+
+	"signet/storage/codec"
+)
 
 // removedBucket remembers the ids of removed clients and users for ever: a second owner of an id would inherit the tokens
 // that are still out for the first.
@@ -14,7 +18,7 @@ const (
 func removedKey(kind byte, id string) []byte { return append([]byte{kind}, id...) }
 
 func (t *tx) remove(kind byte, id string, now time.Time) {
-	t.put(t.bucket([]byte(removedBucket)), removedKey(kind, id), utc(now).AppendFormat(nil, time.RFC3339))
+	t.put(t.bucket([]byte(removedBucket)), removedKey(kind, id), codec.UTC(now).AppendFormat(nil, time.RFC3339))
 }
 
 func (t *tx) removed(kind byte, id string) bool {

@@ -2,11 +2,11 @@ package bolt
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/internal/decide"
 )
 
 const (
@@ -36,18 +36,14 @@ func (t *tx) liveBrowser(h storage.Handle, now time.Time) (storage.Browser, bool
 	return b, true
 }
 
-// liveSessions returns the browser's live sessions, the last used one last. The browser's own order is that of the sign-ins; it
-// decides between sessions whose last use is the same.
-func (s *Store) liveSessions(t *tx, b storage.Browser, now time.Time) (live []storage.SessionUser) {
-	for _, id := range b.Sessions {
-		session, _ := sessionRows.get(t, id[:])
-		user, _ := s.users.get(t, session.User)
-		if session.Live(user, now) == nil {
-			live = append(live, storage.SessionUser{Session: session, User: user})
-		}
+// liveSessions returns the browser's live sessions, the last used one last.
+func (s *Store) liveSessions(t *tx, b storage.Browser, now time.Time) []storage.SessionUser {
+	all := make([]storage.SessionUser, len(b.Sessions))
+	for i, id := range b.Sessions {
+		all[i].Session, _ = sessionRows.get(t, id[:])
+		all[i].User, _ = s.users.get(t, all[i].Session.User)
 	}
-	slices.SortStableFunc(live, func(a, b storage.SessionUser) int { return a.Session.LastUsed.Compare(b.Session.LastUsed) })
-	return live
+	return decide.LiveSessions(all, now)
 }
 
 // EndSession implements [storage.Browsers].
@@ -61,12 +57,9 @@ func (s *Store) EndSession(ctx context.Context, id storage.ID, o storage.Change)
 }
 
 func (t *tx) endSession(session storage.Session, o storage.Change) {
-	session.Ended = utc(o.Now)
-	sessionRows.put(t, session.ID[:], session)
-	t.record(audit.Entry{
-		Time: o.Now, Event: audit.SignedOut, Origin: o.Origin,
-		User: session.User, Session: session.ID.String(), Detail: o.Detail,
-	})
+	ended, entry := decide.EndSession(session, o)
+	sessionRows.put(t, ended.ID[:], ended)
+	t.record(entry)
 }
 
 // SignIn implements [storage.Interactions]. It happens when its session is created.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"signet/storage/codec"
 )
 
 // What has expired stays for a while, so that a late reader, or one whose clock is wrong, finds it refused and not unknown.
@@ -100,7 +102,7 @@ func (t *tx) walk(from position, expired time.Time, limit int) (dead []rowKey, t
 			looked++
 			to.after = bytes.Clone(key)
 			var e expiry
-			if err := decode(row, &e); err != nil { // it stays, for whoever repairs it, and keeps nobody else
+			if err := codec.Decode(row, &e); err != nil { // it stays, for whoever repairs it, and keeps nobody else
 				t.log.Error("storage: the sweeper passed a row that it cannot read", "error", err)
 				continue
 			}

@@ -9,6 +9,7 @@ import (
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/codec"
 )
 
 // used is how many bytes of the file were ever in use.
@@ -115,7 +116,7 @@ func TestSweepPassesARowThatItCannotRead(t *testing.T) {
 	expired := family("ann")
 	expired.Expires = epoch
 	if err := s.do(t.Context(), func(t *tx) error {
-		t.put(t.bucket([]byte(familyRows)), []byte{0}, []byte{recordVersion, 0xFF})
+		t.put(t.bucket([]byte(familyRows)), []byte{0}, []byte{codec.Version, 0xFF})
 		familyRows.put(t, expired.ID[:], expired)
 		return nil
 	}); err != nil {

@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"signet/audit"
+	"signet/storage/codec"
 )
 
 // tx is a transaction as acts and reads see it. A failure of the storage sticks: what is read after it is absent, what is
@@ -53,7 +54,7 @@ func (t *tx) guard(f func(*tx) error) (err error) {
 
 // record adds an entry to the audit log, in this commit.
 func (t *tx) record(e audit.Entry) {
-	e.Time = utc(e.Time)
+	e.Time = codec.UTC(e.Time)
 	t.entries = append(t.entries, e)
 }
 
@@ -140,7 +141,7 @@ func (b table[R]) all(t *tx) []R {
 	var records []R
 	err := t.bucket([]byte(b)).ForEach(func(_, row []byte) error {
 		var record R
-		if err := decode(row, &record); err != nil {
+		if err := codec.Decode(row, &record); err != nil {
 			return err
 		}
 		records = append(records, record)
@@ -157,7 +158,7 @@ func read[R any](t *tx, b *bbolt.Bucket, key []byte) (record R, ok bool) {
 	if row == nil {
 		return record, false
 	}
-	if err := decode(row, &record); err != nil {
+	if err := codec.Decode(row, &record); err != nil {
 		t.fail(err)
 		return record, false
 	}
@@ -165,7 +166,7 @@ func read[R any](t *tx, b *bbolt.Bucket, key []byte) (record R, ok bool) {
 }
 
 func write[R any](t *tx, b *bbolt.Bucket, key []byte, record R) {
-	row, err := encode(record)
+	row, err := codec.Encode(record)
 	if err != nil {
 		t.fail(err)
 		return

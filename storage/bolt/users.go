@@ -1,12 +1,12 @@
 package bolt
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/internal/decide"
 )
 
 const userRows table[storage.User] = "users"
@@ -39,9 +39,7 @@ func (s *Store) Users(ctx context.Context) (users []storage.User, err error) {
 		users = userRows.all(t)
 		return nil
 	})
-	slices.SortFunc(users, func(a, b storage.User) int {
-		return cmp.Or(cmp.Compare(storage.LoginKey(a.Name), storage.LoginKey(b.Name)), cmp.Compare(a.Sub, b.Sub))
-	})
+	slices.SortFunc(users, decide.ByName)
 	return users, err
 }
 
@@ -49,29 +47,20 @@ func (s *Store) Users(ctx context.Context) (users []storage.User, err error) {
 func (s *Store) SaveUser(ctx context.Context, u storage.User, end bool, o storage.Change) (saved storage.User, err error) {
 	err = s.do(ctx, func(t *tx) error {
 		old, exists := s.users.get(t, u.Sub)
-		if err := revise(exists || t.removed(removedUser, u.Sub), exists, old.Revision, u.Revision); err != nil {
+		if err := decide.Revise(exists || t.removed(removedUser, u.Sub), exists, old.Revision, u.Revision); err != nil {
 			return err
 		}
-		for _, key := range loginKeys(u) {
-			if sub := t.get(t.bucket([]byte(loginBucket)), key); sub != nil && string(sub) != u.Sub {
+		for _, key := range decide.LoginKeys(u) {
+			if sub := t.get(t.bucket([]byte(loginBucket)), []byte(key)); sub != nil && string(sub) != u.Sub {
 				return storage.ErrExists
 			}
 		}
-		u, ends := u, end
-		if exists {
-			ends = end || (u.Disabled && !old.Disabled) || u.PasswordHash != old.PasswordHash
-			u.Epoch = old.Epoch
-		}
-		if ends {
-			u.Epoch++
-		}
-		u.Revision = old.Revision + 1
+		u, ended := decide.SaveUser(old, u, end)
 		t.saveLogins(old, u)
 		s.users.put(t, u.Sub, u)
 		saved, _ = s.users.get(t, u.Sub)
-		t.record(audit.Entry{Time: o.Now, Event: audit.UserSaved, Origin: o.Origin, User: u.Sub, Detail: o.Detail})
-		if ends {
-			t.record(audit.Entry{Time: o.Now, Event: audit.UserEnded, Origin: o.Origin, User: u.Sub, Detail: o.Detail})
+		for _, e := range decide.UserEntries(u, ended, o) {
+			t.record(e)
 		}
 		return nil
 	})
@@ -94,24 +83,14 @@ func (s *Store) RemoveUser(ctx context.Context, sub string, o storage.Change) er
 	})
 }
 
-// loginKeys are the keys under which u is found.
-func loginKeys(u storage.User) (keys [][]byte) {
-	for _, login := range []string{u.Name, u.Email} {
-		if key := storage.LoginKey(login); key != "" {
-			keys = append(keys, []byte(key))
-		}
-	}
-	return keys
-}
-
 // saveLogins moves the index from the old row to the new one. A row without names is none.
 func (t *tx) saveLogins(old, u storage.User) {
 	logins := t.bucket([]byte(loginBucket))
-	for _, key := range loginKeys(old) {
-		t.delete(logins, key)
+	for _, key := range decide.LoginKeys(old) {
+		t.delete(logins, []byte(key))
 	}
-	for _, key := range loginKeys(u) {
-		t.put(logins, key, []byte(u.Sub))
+	for _, key := range decide.LoginKeys(u) {
+		t.put(logins, []byte(key), []byte(u.Sub))
 	}
 }
 
