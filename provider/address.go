@@ -3,6 +3,7 @@ package provider
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -28,6 +29,12 @@ func (p *Provider) address(r *http.Request) string {
 		return ""
 	}
 	return peer.Addr().Unmap().String()
+}
+
+// vouched reports whether a trusted proxy sent the request: what it says of where the request comes from is believed.
+func (p *Provider) vouched(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && slices.ContainsFunc(p.proxies, func(trusted netip.Prefix) bool { return trusted.Contains(peer.Addr().Unmap()) })
 }
 
 // firstHop is the leftmost address of X-Forwarded-For, if all of it are addresses.

@@ -27,18 +27,26 @@ func (p *Provider) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		t := trail.New(p.address(r))
+		answer := &recorder{ResponseWriter: w}
+		if p.tracer != nil {
+			var end func(route string, status int)
+			r, t.ID, end = p.tracer.Begin(r, p.vouched(r))
+			defer func() { end(path(r), answer.code()) }()
+		}
 		t.Languages = r.Header.Values("Accept-Language")
 		w.Header()[traceHeader] = []string{t.ID}
-		answer := &recorder{ResponseWriter: w}
 		r = r.WithContext(trail.With(r.Context(), t))
 		next.ServeHTTP(answer, r)
+		now := time.Now()
+		if p.observer != nil {
+			p.observer.Answered(path(r), r.Method, answer.code(), now.Sub(began), t.Outcome)
+		}
 		if !p.log.Enabled(r.Context(), t.Level) {
 			return
 		}
-		now := time.Now()
 		line := slog.NewRecord(now, t.Level, "request", 0) // 0: where in the source it comes from is known and worth no search
 		line.AddAttrs(
-			slog.String("trace", t.ID), slog.String("method", r.Method), slog.String("path", path(r)), slog.Int("status", cmp.Or(answer.status, http.StatusOK)),
+			slog.String("trace", t.ID), slog.String("method", r.Method), slog.String("path", path(r)), slog.Int("status", answer.code()),
 			slog.Float64("ms", float64(now.Sub(began).Microseconds())/1000), slog.Int("bytes", answer.bytes), slog.String("address", t.Address))
 		line.AddAttrs(t.Attrs...)
 		_ = p.log.Handler().Handle(r.Context(), line) // a log that cannot be written has nowhere to say so
@@ -65,6 +73,9 @@ func (w *recorder) Write(b []byte) (int, error) {
 	w.bytes += n
 	return n, err
 }
+
+// code is the status that was answered, or will be.
+func (w *recorder) code() int { return cmp.Or(w.status, http.StatusOK) }
 
 // Unwrap lets [http.ResponseController] find the connection.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

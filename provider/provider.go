@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -33,6 +34,7 @@ import (
 	"signet/provider/session"
 	"signet/provider/token"
 	"signet/provider/tokeninfo"
+	"signet/provider/trail"
 	"signet/storage"
 	"signet/web"
 )
@@ -56,6 +58,22 @@ type Options struct {
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: nothing is logged
+
+	Observer Observer // nil: nothing is counted
+	Tracer   Tracer   // nil: nothing is traced
+}
+
+// Observer counts requests; [signet/metrics.Metrics] is one.
+type Observer interface {
+	// Answered is told of each answer: by which route (its pattern, "unknown" where there is none), to which method, after how long.
+	Answered(route, method string, status int, took time.Duration, o trail.Outcome)
+}
+
+// Tracer follows requests through what they make happen; [signet/tracing.Tracer] is one.
+type Tracer interface {
+	// Begin begins the span of a request. It returns the request with a context that carries it, the trace id (32 hex digits), and
+	// what ends it. Where the request is vouched for, its traceparent (W3C Trace Context) is taken up.
+	Begin(r *http.Request, vouched bool) (traced *http.Request, id string, end func(route string, status int))
 }
 
 // Registration says whether and how clients may register themselves.
@@ -121,6 +139,10 @@ type Provider struct {
 	log     *slog.Logger
 	pages   *web.Pages
 	proxied bool // there are trusted proxies
+	proxies []netip.Prefix
+
+	observer Observer
+	tracer   Tracer
 }
 
 // New makes a provider.
@@ -148,7 +170,14 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{store: o.Store, keys: o.Keys, log: o.Log, pages: pages, proxied: len(o.TrustedProxies) > 0}
+	p := &Provider{store: o.Store, keys: o.Keys, log: o.Log, pages: pages, proxied: len(o.TrustedProxies) > 0, observer: o.Observer, tracer: o.Tracer}
+	for _, proxy := range o.TrustedProxies {
+		prefix, err := netip.ParsePrefix(proxy)
+		if err != nil {
+			return nil, fmt.Errorf("trusted proxy %q: %w", proxy, err)
+		}
+		p.proxies = append(p.proxies, prefix)
+	}
 	e, err := newEndpoints(o, issuer, pages)
 	if err != nil {
 		return nil, err

@@ -175,6 +175,8 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	if err != nil {
 		return err
 	}
+	came := &trail.Of(r.Context()).Outcome
+	came.Result, came.Grant, came.Issued = trail.Issued, trail.GrantFront, tokens.Kinds()
 	e.answer(w, r, t, success(front.Code, tokens))
 	return nil
 }

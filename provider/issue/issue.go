@@ -20,6 +20,7 @@ import (
 	"signet/claims"
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/provider/trail"
 	"signet/storage"
 )
 
@@ -91,6 +92,11 @@ type Tokens struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope"`
+}
+
+// Kinds says which tokens there are.
+func (t Tokens) Kinds() trail.Tokens {
+	return trail.Tokens{Access: t.AccessToken != "", ID: t.IDToken != "", Refresh: t.RefreshToken != ""}
 }
 
 // Target says whether access tokens can be issued for the resources that a request names: RFC 8707 section 2. The one resource there

@@ -51,10 +51,12 @@ func (e *Endpoint) SignIn(w http.ResponseWriter, r *http.Request) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &throttled):
+		trail.Of(r.Context()).Outcome.Result = trail.Throttled
 		page.Wait = throttled.After
 		w.Header().Set("Retry-After", strconv.Itoa(int((throttled.After+time.Second-1)/time.Second)))
 		e.reject(w, r, http.StatusTooManyRequests, page, err)
 	case errors.Is(err, users.ErrCredentials), errors.Is(err, storage.ErrEnded): // ended: disabled or changed while the password was checked
+		trail.Of(r.Context()).Outcome.Result = trail.Credentials
 		page.Problem = wrong
 		e.reject(w, r, http.StatusUnprocessableEntity, page, err)
 	default:

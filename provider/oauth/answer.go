@@ -85,6 +85,7 @@ func Note(r *http.Request, e *Error) {
 	}
 	t := trail.Of(r.Context())
 	t.Note(attrs...)
+	t.Outcome.Error = string(e.Code)
 	switch {
 	case e.Code == ServerError:
 		t.Raise(slog.LevelError)

@@ -38,7 +38,7 @@ func (e *Endpoint) code(ctx context.Context, c storage.Client, p oauth.Params) (
 		IdleExpires: now.Add(min(e.RefreshIdle, e.RefreshAbsolute)), Expires: now.Add(e.RefreshAbsolute),
 	})
 	if errors.Is(err, storage.ErrSpent) {
-		theft(ctx, redeemed.Code.Family)
+		theft(ctx, "code", redeemed.Code.Family)
 	}
 	if err != nil {
 		return issue.Granted{}, refusedCode(err)
@@ -49,8 +49,9 @@ func (e *Endpoint) code(ctx context.Context, c storage.Client, p oauth.Params) (
 }
 
 // theft lifts the request's line in the log: something came twice, and the family that it was of has ended.
-func theft(ctx context.Context, family storage.ID) {
+func theft(ctx context.Context, what string, family storage.ID) {
 	t := trail.Of(ctx)
+	t.Outcome.Replay = what
 	t.Note(slog.String("family", family.String()))
 	t.Raise(slog.LevelWarn)
 }

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -62,7 +61,8 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	case !clients.Allows(client, name):
 		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for the grant type %s", name)
 	}
-	trail.Of(r.Context()).Note(slog.String("grant", name))
+	on := trail.Of(r.Context())
+	on.Grant(name)
 	if err := e.Issuer.Target(p.All("resource")); err != nil {
 		return err
 	}
@@ -79,5 +79,6 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	on.Outcome.Issued = tokens.Kinds()
 	return oauth.WriteJSON(w, tokens)
 }

@@ -26,7 +26,7 @@ func (e *Endpoint) refresh(ctx context.Context, c storage.Client, p oauth.Params
 		Window: e.ReuseWindow, Idle: e.RefreshIdle, Now: e.Now(), Origin: trail.Of(ctx).Origin(),
 	})
 	if errors.Is(err, storage.ErrReused) {
-		theft(ctx, t.Family)
+		theft(ctx, "refresh_token", t.Family)
 	}
 	switch {
 	case errors.Is(err, storage.ErrScope): // RFC 6749 section 6

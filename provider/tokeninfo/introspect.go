@@ -8,6 +8,7 @@ import (
 
 	"signet/provider/issue"
 	"signet/provider/oauth"
+	"signet/provider/trail"
 	"signet/storage"
 )
 
@@ -42,6 +43,9 @@ func (e *Endpoint) Introspect(w http.ResponseWriter, r *http.Request) error {
 	answer, err := e.introspect(r.Context(), client, p.Get("token"))
 	if err != nil {
 		return err
+	}
+	if !answer.Active {
+		trail.Of(r.Context()).Outcome.Result = trail.Inactive
 	}
 	return oauth.WriteJSON(w, answer)
 }

@@ -21,7 +21,32 @@ type Trail struct {
 	Attrs   []slog.Attr
 	// Languages are what the person in front of the browser prefers, best first, as [signet/web.Pages.Write] takes them.
 	Languages []string
+	// Outcome is what came of it, for whoever counts requests.
+	Outcome Outcome
 }
+
+// Outcome is what came of a request. Each word is of a small fixed set and none comes from the request: they are labels of metrics.
+type Outcome struct {
+	Grant  string // the grant type that the client is registered for and asked by, or GrantFront
+	Result string // in the endpoint's own words, where it has any
+	Error  string // the code of a refusal
+	Issued Tokens
+	Replay string // what came twice and has ended a family: code, refresh_token
+}
+
+// GrantFront is the grant of tokens in the authorization response: RFC 6749 section 1.3.2.
+const GrantFront = "implicit"
+
+// Tokens says which kinds of tokens an answer has.
+type Tokens struct{ Access, ID, Refresh bool }
+
+// Outcomes that are neither an error nor plainly good.
+const (
+	Issued      = "issued"      // by the authorization endpoint: a code or tokens
+	Inactive    = "inactive"    // introspection: the answer is no
+	Credentials = "credentials" // sign-in: name or password were wrong
+	Throttled   = "throttled"   // sign-in: nothing was looked at
+)
 
 type key struct{}
 
@@ -60,6 +85,12 @@ func (t *Trail) Raise(level slog.Level) { t.Level = max(t.Level, level) }
 
 // Origin is what acts record of the request.
 func (t *Trail) Origin() audit.Origin { return audit.Origin{Trace: t.ID, Address: t.Address} }
+
+// Grant notes which grant the request is for.
+func (t *Trail) Grant(name string) {
+	t.Outcome.Grant = name
+	t.Note(slog.String("grant", name))
+}
 
 // Client notes which client the request is of.
 func (t *Trail) Client(id string) { t.Note(slog.String("client", id)) }
