@@ -25,6 +25,7 @@ import (
 	"signet/provider/interaction"
 	"signet/provider/issue"
 	"signet/provider/kept"
+	"signet/provider/limit"
 	"signet/provider/login"
 	"signet/provider/logos"
 	"signet/provider/logout"
@@ -55,6 +56,7 @@ type Options struct {
 	Lifetimes Lifetimes
 	// TrustedProxies are the CIDR prefixes whose X-Forwarded-For is believed. None: the connection's address is the client's.
 	TrustedProxies []string
+	Limits         *limit.Limits // nil: there are none
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: nothing is logged
@@ -74,6 +76,8 @@ type Tracer interface {
 	// Begin begins the span of a request. It returns the request with a context that carries it, the trace id (32 hex digits), and
 	// what ends it. Where the request is vouched for, its traceparent (W3C Trace Context) is taken up.
 	Begin(r *http.Request, vouched bool) (traced *http.Request, id string, end func(route string, status int))
+	// Signing begins the span of a signature.
+	Signing(ctx context.Context, alg string) (end func())
 }
 
 // Registration says whether and how clients may register themselves.
@@ -202,10 +206,13 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	base := strings.TrimSuffix(issuer.EscapedPath(), "/")
 	cookies := cookie.New(issuer)
 	clientKeys := keyset.New(keyset.Options{Fetch: o.Fetch, Now: o.Now, Log: o.Log})
-	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: clientKeys, Secrets: o.Keys, Issuer: o.Issuer, Now: o.Now})
+	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: clientKeys, Secrets: o.Keys, Limits: o.Limits, Issuer: o.Issuer, Now: o.Now})
 	issuing := issue.New(issue.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: clientKeys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
+	if o.Tracer != nil {
+		issuing.Signing = o.Tracer.Signing
+	}
 	objects := requestobject.New(requestobject.Options{
 		Keys: clientKeys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now,
 	})
@@ -223,7 +230,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 		registering = register.New(register.Options{
 			Store: o.Store, Base: strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath, Policy: o.Registration.Policy, PKCE: o.Registration.PKCE,
 			Algs: o.Keys.Algs(), Objects: requestobject.Algs(o.UnsignedRequests), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys,
-			Statements: o.Registration.Statements, Now: o.Now,
+			Statements: o.Registration.Statements, Limits: o.Limits, Now: o.Now,
 		})
 	}
 	pictures := logos.New(logos.Options{Fetch: o.Fetch, Base: base, Now: o.Now})
@@ -245,7 +252,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 			Store: o.Store, Clients: authenticator, Issuer: issuing, RefreshIdle: o.Lifetimes.RefreshIdle,
 			RefreshAbsolute: o.Lifetimes.RefreshAbsolute, ReuseWindow: o.Lifetimes.ReuseWindow, Now: o.Now,
 		}),
-		info: tokeninfo.New(tokeninfo.Options{Store: o.Store, Clients: authenticator, Issuer: issuing, Now: o.Now}),
+		info: tokeninfo.New(tokeninfo.Options{Store: o.Store, Clients: authenticator, Limits: o.Limits, Issuer: issuing, Now: o.Now}),
 	}, err
 }
 

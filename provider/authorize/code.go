@@ -171,7 +171,7 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	if p.open != nil {
 		e.Interactions.Close(w, *p.open)
 	}
-	tokens, err := e.Issuer.InFront(front)
+	tokens, err := e.Issuer.InFront(r.Context(), front)
 	if err != nil {
 		return err
 	}

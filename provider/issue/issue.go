@@ -52,6 +52,7 @@ type Options struct {
 	Claims     *claims.Catalogue // what may be said of users; nil: the standard claims
 	IDToken    time.Duration     // lifetime of an ID token
 	Now        func() time.Time
+	Signing    func(ctx context.Context, alg string) (end func()) // told of each signature, for traces; nil: nobody is
 }
 
 // Issuer makes tokens.
@@ -127,14 +128,14 @@ func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (Means, error) {
 }
 
 // Tokens makes all tokens that g is worth: an ID token where openid was granted, a refresh token where offline_access was.
-func (i *Issuer) Tokens(g Granted) (t Tokens, err error) {
+func (i *Issuer) Tokens(ctx context.Context, g Granted) (t Tokens, err error) {
 	res := g.Resource
 	t = Tokens{TokenType: "Bearer", ExpiresIn: int64(res.Lifetime / time.Second), Scope: strings.Join(g.Scopes, " ")}
-	if t.AccessToken, err = i.accessToken(g, res); err != nil {
+	if t.AccessToken, err = i.accessToken(ctx, g, res); err != nil {
 		return Tokens{}, err
 	}
 	if slices.Contains(g.Family.Authorization.Scopes, "openid") {
-		if t.IDToken, err = i.idToken(g, beside{accessToken: t.AccessToken}); err != nil {
+		if t.IDToken, err = i.idToken(ctx, g, beside{accessToken: t.AccessToken}); err != nil {
 			return Tokens{}, err
 		}
 	}
@@ -156,15 +157,15 @@ type Front struct {
 
 // InFront makes the tokens of an authorization response: OpenID Connect Core 3.2.2.5 and 3.3.2.5. Without an access token the answer has
 // an ID token alone.
-func (i *Issuer) InFront(f Front) (t Tokens, err error) {
+func (i *Issuer) InFront(ctx context.Context, f Front) (t Tokens, err error) {
 	if f.AccessToken {
 		t = Tokens{TokenType: "Bearer", ExpiresIn: int64(f.Resource.Lifetime / time.Second), Scope: strings.Join(f.Scopes, " ")}
-		if t.AccessToken, err = i.accessToken(f.Granted, f.Resource); err != nil {
+		if t.AccessToken, err = i.accessToken(ctx, f.Granted, f.Resource); err != nil {
 			return Tokens{}, err
 		}
 	}
 	if f.IDToken {
-		if t.IDToken, err = i.idToken(f.Granted, beside{accessToken: t.AccessToken, code: f.Code}); err != nil {
+		if t.IDToken, err = i.idToken(ctx, f.Granted, beside{accessToken: t.AccessToken, code: f.Code}); err != nil {
 			return Tokens{}, err
 		}
 	}
@@ -209,13 +210,13 @@ func (i *Issuer) accessClaims(g Granted, res storage.Resource) (AccessClaims, er
 	return c, nil
 }
 
-func (i *Issuer) accessToken(g Granted, res storage.Resource) (string, error) {
+func (i *Issuer) accessToken(ctx context.Context, g Granted, res storage.Resource) (string, error) {
 	c, err := i.accessClaims(g, res)
 	if err != nil {
 		return "", err
 	}
 	_, keys := i.Keys.JWKS()
-	token, err := i.sign(res.Alg, res.Typ, c, i.saidInAccessToken(g, c.Audience))
+	token, err := i.sign(ctx, res.Alg, res.Typ, c, i.saidInAccessToken(g, c.Audience))
 	if err == nil {
 		i.verified.remember(token, keys, &Access{AccessClaims: c, Family: g.Family.ID, Series: g.Family.Series})
 	}
@@ -274,13 +275,13 @@ func (i *Issuer) idClaims(g Granted, b beside) (idClaims, error) {
 	}, nil
 }
 
-func (i *Issuer) idToken(g Granted, b beside) (string, error) {
+func (i *Issuer) idToken(ctx context.Context, g Granted, b beside) (string, error) {
 	c, err := i.idClaims(g, b)
 	if err != nil {
 		return "", err
 	}
 	alone := b == beside{}
-	token, err := i.sign(g.Client.IDTokenAlg, "JWT", c, i.saidInIDToken(g, alone))
+	token, err := i.sign(ctx, g.Client.IDTokenAlg, "JWT", c, i.saidInIDToken(g, alone))
 	if err != nil || g.idToken == nil {
 		return token, err
 	}
@@ -296,10 +297,13 @@ func claimHash(value, alg string) (string, error) {
 }
 
 // sign signs own, the claims of the protocol, and said, those about the user.
-func (i *Issuer) sign(alg, typ string, own any, said []claims.Said) (string, error) {
+func (i *Issuer) sign(ctx context.Context, alg, typ string, own any, said []claims.Said) (string, error) {
 	payload, err := join(own, said)
 	if err != nil {
 		return "", err
+	}
+	if i.Signing != nil {
+		defer i.Signing(ctx, alg)()
 	}
 	return i.Keys.Sign(alg, typ, payload)
 }

@@ -38,7 +38,7 @@ func (i *Issuer) Userinfo(ctx context.Context, s storage.FamilyState, scopes []s
 	mediaType = MediaJWT
 	if c.UserinfoAlg != "" {
 		var token string
-		token, err = i.sign(c.UserinfoAlg, "JWT", own, said)
+		token, err = i.sign(ctx, c.UserinfoAlg, "JWT", own, said)
 		body = []byte(token)
 	} else if body, err = join(own, said); to == nil {
 		mediaType = MediaJSON

@@ -75,7 +75,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	granted.Means = means
-	tokens, err := e.Issuer.Tokens(granted)
+	tokens, err := e.Issuer.Tokens(r.Context(), granted)
 	if err != nil {
 		return err
 	}
