@@ -37,6 +37,8 @@ type Options struct {
 	AtOnce   int            // fetches under way; 64. Those beyond wait, within their time.
 	Resolver *net.Resolver  // nil: the system's
 	Log      *slog.Logger   // nil: nothing is logged
+	// Watch is told of each fetch when it begins, with the host, and by what it returns when it ends; nil: nobody is.
+	Watch func(ctx context.Context, host string) (end func(error))
 }
 
 // Client fetches. Its method may be called concurrently.
@@ -46,6 +48,7 @@ type Client struct {
 	max        int64
 	slots      chan struct{}
 	log        *slog.Logger
+	watch      func(ctx context.Context, host string) func(error)
 	transports map[string]http.RoundTripper // by the URL's scheme
 }
 
@@ -68,7 +71,10 @@ func New(o Options) *Client {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{allow: slices.Clone(o.Allow), timeout: o.Timeout, max: o.MaxBytes, slots: make(chan struct{}, o.AtOnce), log: o.Log}
+	if o.Watch == nil {
+		o.Watch = func(context.Context, string) func(error) { return func(error) {} }
+	}
+	c := &Client{allow: slices.Clone(o.Allow), watch: o.Watch, timeout: o.Timeout, max: o.MaxBytes, slots: make(chan struct{}, o.AtOnce), log: o.Log}
 	c.transports = map[string]http.RoundTripper{
 		"https": transport(o, func(addr netip.Addr) bool { return public(addr) || c.allowed(addr) }),
 		"http":  transport(o, c.allowed),
@@ -119,8 +125,9 @@ func (c *Client) Get(ctx context.Context, address string, accept ...string) (Doc
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	start := time.Now()
+	start, end := time.Now(), c.watch(ctx, u.Host)
 	d, err := c.get(ctx, u, accept)
+	end(err)
 	if err != nil {
 		err = fmt.Errorf("fetch from %s: %w", u.Host, err) // never the whole URL: its query may hold a secret
 		c.log.Info("fetch failed", "host", u.Host, "error", err, "took", time.Since(start))

@@ -17,6 +17,7 @@ type Sweeper struct {
 	Retention time.Duration    // of audit entries
 	Log       *slog.Logger     // the default logger if nil
 	Now       func() time.Time // the wall clock; time.Now if nil
+	Swept     func(rows int)   // told of each sweep that came to its end; nobody if nil
 }
 
 const (
@@ -70,6 +71,9 @@ func (s Sweeper) sweep(ctx context.Context) {
 		case !more:
 			if total > 0 {
 				s.Log.Debug("storage: swept", "rows", total)
+			}
+			if s.Swept != nil {
+				s.Swept(total)
 			}
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -147,6 +148,7 @@ func (s *Store) try(batch []*act) (err error) {
 		}
 		wrote = wrote || t.writes > 0
 	}
+	s.measured.batch.Add(int64(len(batch)))
 	if len(t.entries) == 0 && !wrote {
 		return nil
 	}
@@ -183,9 +185,11 @@ func (s *Store) seal(t *tx) error {
 	for c := range t.changed {
 		c.cache.forget(c.key, id)
 	}
+	began := time.Now()
 	err := s.commitBolt(t.bolt)
 	switch {
 	case err == nil:
+		s.measured.commit.Add(int64(time.Since(began)))
 		s.full.Store(false)
 		return nil
 	case noSpace(err) && s.lastCommit() == t.snapshot:

@@ -180,29 +180,38 @@ func checkRoot(file io.ReaderAt, m meta) error {
 
 var errFreelist = errors.New("the list of free pages is not one")
 
+// freePages returns how many pages are free, and where in the file their numbers are.
+func freePages(file io.ReaderAt, m meta) (n, at int64, err error) {
+	flags, count, overflow, err := header(file, m, m.freelist)
+	if err != nil {
+		return 0, 0, err
+	}
+	room := (int64(overflow)+1)*m.pageSize - headerSize
+	if flags != freelistPage || int64(m.freelist)+int64(overflow) >= int64(m.pages) {
+		return 0, 0, errFreelist
+	}
+	at, n = int64(m.freelist)*m.pageSize+headerSize, int64(count)
+	if count == 0xFFFF { // too many for the header: the first element is their number
+		var first [8]byte
+		if _, err := file.ReadAt(first[:], at); err != nil {
+			return 0, 0, err
+		}
+		n, at, room = int64(order.Uint64(first[:])), at+8, room-8
+	}
+	if n < 0 || n > room/8 {
+		return 0, 0, errFreelist
+	}
+	return n, at, nil
+}
+
 // checkFreelist reads the list of free pages. With a wrong one bbolt would write over pages that are in use.
 func checkFreelist(file io.ReaderAt, m meta) error {
 	if m.freelist == noFreelist { // bbolt would rebuild it where a panic cannot be caught; see openBolt
 		return fmt.Errorf("%w: it was left out", errFreelist)
 	}
-	flags, count, overflow, err := header(file, m, m.freelist)
+	n, at, err := freePages(file, m)
 	if err != nil {
 		return err
-	}
-	room := (int64(overflow)+1)*m.pageSize - headerSize
-	if flags != freelistPage || int64(m.freelist)+int64(overflow) >= int64(m.pages) {
-		return errFreelist
-	}
-	at, n := int64(m.freelist)*m.pageSize+headerSize, int64(count)
-	if count == 0xFFFF { // too many for the header: the first element is their number
-		var first [8]byte
-		if _, err := file.ReadAt(first[:], at); err != nil {
-			return err
-		}
-		n, at, room = int64(order.Uint64(first[:])), at+8, room-8
-	}
-	if n < 0 || n > room/8 {
-		return errFreelist
 	}
 	ids := make([]byte, n*8)
 	if _, err := file.ReadAt(ids, at); err != nil {

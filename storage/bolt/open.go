@@ -73,6 +73,8 @@ type Store struct {
 	stopped atomic.Bool // after a failed commit
 	full    atomic.Bool // the last commit found no space
 
+	measured measured
+
 	commitTx func(*bbolt.Tx) error // (*bbolt.Tx).Commit; tests make it fail
 
 	clients   *cached[storage.Client]
@@ -130,6 +132,7 @@ func open(o Options, found bool) (*Store, error) {
 		fatal:     o.Fatal,
 		queue:     make(chan *act, o.Queue),
 		idle:      make(chan struct{}),
+		measured:  newMeasured(),
 		commitTx:  (*bbolt.Tx).Commit,
 		clients:   newCached(clientRows, cachedClients, stringKey),
 		resources: newCached(resourceRows, cachedResources, resourceKey),
