@@ -39,6 +39,7 @@ const (
 	ResourceSaved       Event = "resource.saved"
 	RingSaved           Event = "keys.changed"
 	StoreInitialized    Event = "store.initialized"
+	LimitReached        Event = "limit.reached" // the first time in a minute
 )
 
 // Origin says on whose behalf an act runs. The zero Origin is the server itself (a timer, the start).

@@ -66,7 +66,12 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 
 	// Where a client sends a browser, by GET or by a form of its own.
 	page := func(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-		return problem.Handler(p.pages, f)
+		return problem.Handler(p.pages, func(w http.ResponseWriter, r *http.Request) error {
+			if err := o.Limits.Address(r); err != nil {
+				return err
+			}
+			return f(w, r)
+		})
 	}
 	route(r, base+oauth.AuthorizePath, p.wrongPage, answers{"GET": page(e.authorize.Get), "POST": page(e.authorize.Post)})
 	route(r, base+authorize.PostedPath, p.wrongPage, answers{"GET": page(e.authorize.Posted)})

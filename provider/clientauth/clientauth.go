@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"signet/provider/limit"
 	"signet/provider/oauth"
 	"signet/provider/trail"
 	"signet/storage"
@@ -36,7 +37,8 @@ type Options struct {
 	Store   Store
 	Keys    Keys
 	Secrets Secrets
-	Issuer  string // the realm of the challenge, and the audience of assertions
+	Limits  *limit.Limits // nil: there are none
+	Issuer  string        // the realm of the challenge, and the audience of assertions
 	Now     func() time.Time
 }
 
@@ -89,11 +91,24 @@ func (a *Authenticator) Authenticate(r *http.Request, form oauth.Params) (storag
 	return storage.Client{}, e
 }
 
+// authenticate counts each attempt, by client if it succeeds.
 func (a *Authenticator) authenticate(r *http.Request, form oauth.Params) (storage.Client, error) {
 	sent, err := read(r, form)
 	if err != nil {
+		return storage.Client{}, a.Limits.Failed(r, "", err)
+	}
+	if err := a.Limits.Begin(r, sent.id); err != nil {
 		return storage.Client{}, err
 	}
+	c, err := a.verify(r, sent)
+	if err != nil {
+		return storage.Client{}, a.Limits.Failed(r, sent.id, err)
+	}
+	return c, a.Limits.Client(r, c)
+}
+
+// verify holds what was sent against the client that it names.
+func (a *Authenticator) verify(r *http.Request, sent *credentials) (storage.Client, error) {
 	c, err := a.Store.Client(r.Context(), sent.id)
 	unknown := errors.Is(err, storage.ErrNotFound)
 	if err != nil && !unknown {

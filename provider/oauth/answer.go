@@ -89,7 +89,7 @@ func Note(r *http.Request, e *Error) {
 	switch {
 	case e.Code == ServerError:
 		t.Raise(slog.LevelError)
-	case e.Code == TemporarilyUnavailable && !errors.Is(e, context.Canceled):
+	case e.Code == TemporarilyUnavailable && e.Status != http.StatusTooManyRequests && !errors.Is(e, context.Canceled):
 		t.Raise(slog.LevelWarn)
 	}
 }

@@ -82,6 +82,9 @@ func of(err error) *Problem {
 	case errors.Is(err, storage.ErrTooMany):
 		return &Problem{Status: http.StatusServiceUnavailable, Title: "Too many sign-ins at once", What: "Too many sign-ins were begun from your network and not finished.",
 			Who: You, How: "Finish one that is open, or try again in ten minutes.", Cause: err, RetryAfter: e.RetryAfter}
+	case e.Status == http.StatusTooManyRequests:
+		return &Problem{Status: e.Status, Title: "Too many requests", What: "Too many requests came from your network in a short time.",
+			Who: You, How: "Wait a moment, then try again.", Cause: e.Cause, RetryAfter: e.RetryAfter}
 	case e.Code == oauth.TemporarilyUnavailable:
 		return &Problem{Status: http.StatusServiceUnavailable, Title: "Too busy at the moment", What: "This server cannot take the request right now.",
 			Who: You, How: "Wait a moment, then try again.", Cause: err, RetryAfter: max(e.RetryAfter, time.Second)}

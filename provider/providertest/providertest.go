@@ -19,6 +19,7 @@ import (
 	"signet/keys"
 	"signet/keys/keystest"
 	"signet/provider"
+	"signet/provider/limit"
 	"signet/resources"
 	"signet/storage"
 	"signet/storage/bolt"
@@ -68,9 +69,10 @@ type Config struct {
 	Path     string           // of the issuer
 	Resource storage.Resource // the default resource
 	Keys     keys.Options
-	Real     bool   // the clock is the machine's
-	Dir      string // of the store; "": a temporary one
-	TLS      bool   // the issuer is https
+	Real     bool         // the clock is the machine's
+	Dir      string       // of the store; "": a temporary one
+	TLS      bool         // the issuer is https
+	Rates    *limit.Rates // nil: nothing is limited
 	// Wrap, where it is set, stands between the provider and the store, for tests of a store that fails.
 	Wrap func(storage.Store) storage.Store
 }
@@ -116,6 +118,9 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 	}
 	if c.Passwords == nil {
 		c.Passwords = users.NewAuthenticator(users.Options{Store: store, Now: c.Now})
+	}
+	if c.Rates != nil {
+		c.Limits = limit.New(limit.Options{Rates: *c.Rates, Store: c.Options.Store, Now: c.Now, Log: c.Log})
 	}
 	p, err := provider.New(c.Options)
 	must(tb, err)

@@ -10,6 +10,7 @@ import (
 
 	"signet/clients"
 	"signet/clients/keyset"
+	"signet/provider/limit"
 	"signet/provider/oauth"
 	"signet/provider/trail"
 	"signet/storage"
@@ -35,13 +36,13 @@ type Options struct {
 	Secrets clients.Sealer // keeps those that must be readable again
 	// Statements are the keys of those whose software statements are taken, by iss.
 	Statements map[string]keyset.Set
+	Limits     *limit.Limits // nil: there are none
 	Now        func() time.Time
 }
 
 // Endpoint is the client registration endpoint, and the client configuration endpoint.
 type Endpoint struct {
 	Options
-	limit   *limiter
 	sectors chan struct{} // sector documents being fetched
 }
 
@@ -49,11 +50,11 @@ type Endpoint struct {
 const sectorsAtOnce = 8
 
 // New returns the endpoints of a provider.
-func New(o Options) *Endpoint { return &Endpoint{o, newLimiter(), make(chan struct{}, sectorsAtOnce)} }
+func New(o Options) *Endpoint { return &Endpoint{o, make(chan struct{}, sectorsAtOnce)} }
 
 // Register answers POST: RFC 7591 section 3.
 func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) error {
-	if err := e.limit.allow(trail.Of(r.Context()).Address, e.Now()); err != nil {
+	if err := e.Limits.Registration(r); err != nil {
 		return err
 	}
 	token, limits, err := e.initialToken(r)
@@ -89,6 +90,9 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) error {
 
 // Read answers GET: RFC 7592 section 2.1.
 func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) error {
+	if err := e.Limits.Address(r); err != nil {
+		return err
+	}
 	c, token, err := e.owned(r)
 	if err != nil {
 		return err
@@ -101,7 +105,7 @@ func (e *Endpoint) Read(w http.ResponseWriter, r *http.Request) error {
 
 // Update answers PUT: RFC 7592 section 2.2. What was sent replaces all that was registered.
 func (e *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
-	if err := e.limit.allow(trail.Of(r.Context()).Address, e.Now()); err != nil {
+	if err := e.Limits.Registration(r); err != nil {
 		return err
 	}
 	old, token, err := e.owned(r)
@@ -139,6 +143,9 @@ func (e *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
 
 // Remove answers DELETE: RFC 7592 section 2.3.
 func (e *Endpoint) Remove(w http.ResponseWriter, r *http.Request) error {
+	if err := e.Limits.Address(r); err != nil {
+		return err
+	}
 	c, _, err := e.owned(r)
 	if err != nil {
 		return err

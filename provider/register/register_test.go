@@ -20,6 +20,7 @@ import (
 	"signet/clients"
 	"signet/fetch"
 	"signet/provider"
+	"signet/provider/limit"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -796,9 +797,11 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+func limited(c *providertest.Config) { c.Rates = &limit.Default }
+
 func TestRegistrationsOfOneAddressAreBounded(t *testing.T) {
 	t.Parallel()
-	s := server(t, "open")
+	s := server(t, "open", limited)
 	for n := range 60 {
 		if a := register(t, s, "", "{}"); a.Status != http.StatusBadRequest {
 			t.Fatalf("request %d: %d", n, a.Status)
@@ -909,7 +912,7 @@ func TestMembersThatAreNotHonouredAreRefused(t *testing.T) {
 // An update is a row and perhaps a fetch, so it counts like a registration.
 func TestUpdatesOfOneAddressAreBounded(t *testing.T) {
 	t.Parallel()
-	s := server(t, "open")
+	s := server(t, "open", limited)
 	r := mustRegister(t, s, app())
 	for n := range 59 {
 		if a := r.update(nil); a.Status != http.StatusOK {

@@ -5,12 +5,14 @@ import (
 
 	"signet/provider/clientauth"
 	"signet/provider/issue"
+	"signet/provider/limit"
 )
 
 // Options is what the endpoints work with.
 type Options struct {
 	Store   Store
 	Clients *clientauth.Authenticator
+	Limits  *limit.Limits // of userinfo; the others' are Clients'
 	Issuer  *issue.Issuer
 	Now     func() time.Time
 }

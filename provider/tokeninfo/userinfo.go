@@ -17,14 +17,23 @@ func (e *Endpoint) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := e.Limits.LookAddress(r); err != nil {
+		return err
+	}
 	a, state, err := e.Issuer.LiveAccess(r.Context(), token)
 	if errors.Is(err, issue.ErrToken) {
+		if err := e.Limits.Address(r); err != nil {
+			return err
+		}
 		return challenge(oauth.Errorf(oauth.InvalidToken, "the access token is not valid, has expired or was revoked").Because(err))
 	}
 	if err != nil {
 		return err
 	}
 	trail.Of(r.Context()).Client(a.Client)
+	if err := e.Limits.Client(r, state.Client); err != nil { // it was issued to the client, and is as good as its word
+		return err
+	}
 	scopes := strings.Fields(a.Scope)
 	if !slices.Contains(scopes, "openid") { // Core 5.3: the token of an OpenID Connect authentication
 		return challenge(oauth.Errorf(oauth.InsufficientScope, "the access token lacks the scope openid"))
