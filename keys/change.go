@@ -34,6 +34,7 @@ func (k *Keys) Tick(ctx context.Context) error {
 	err := k.change(ctx, storage.Change{}, func(*draft) error { return nil })
 	if err != nil {
 		k.failure.Store(&err)
+		k.failures.Add(1)
 		return err
 	}
 	k.failure.Store(nil)

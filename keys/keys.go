@@ -59,6 +59,7 @@ type Keys struct {
 	policy   atomic.Pointer[policy]
 	current  atomic.Pointer[snapshot]
 	failure  atomic.Pointer[error] // of the last Tick; nil if it succeeded
+	failures atomic.Uint64         // how many Ticks failed
 }
 
 // Open reads the ring, makes what is missing and is then ready to sign. A master key that does not fit the ring is ErrMasterKey.
@@ -130,6 +131,9 @@ func (k *Keys) JWKS() (body []byte, etag string) {
 	now := k.current.Load()
 	return now.jwks, now.etag
 }
+
+// Failures is how often the ring could not be looked after since the start.
+func (k *Keys) Failures() uint64 { return k.failures.Load() }
 
 // Ready reports whether the keys are as the store has them: nil, or why the last reading or change failed. Signing goes on with
 // what is known.
