@@ -34,7 +34,9 @@ type Config struct {
 	OutgoingAllow       []netip.Prefix // addresses that are not public and that we may fetch from
 	OutgoingCA          string         // PEM file; "": the system's certificates alone
 	AllowInsecureIssuer bool
+	RateLimit           bool
 
+	RateLimits   RateLimits
 	Lifetimes    Lifetimes
 	Keys         Keys
 	AccessTokens AccessTokens
@@ -47,6 +49,7 @@ type Config struct {
 	Users   []Declared // Name is the username
 
 	places map[string]Place
+	values map[string][]string // as they were read
 }
 
 // Place is where a setting was read, by its name; the zero Place if it has its default.
@@ -68,6 +71,21 @@ const (
 type StatementIssuer struct {
 	Issuer string // the claim iss, byte for byte
 	File   string // a JWK set
+}
+
+// RateLimits says how much others may ask for.
+type RateLimits struct {
+	Address              Rate // requests of an address that no client vouches for
+	Client               Rate // requests of a client that authenticated itself
+	FailedAuthentication Rate // as one client from one address
+	Registration         Rate // registrations and their updates from an address
+}
+
+// Rate is so many in a time, and so many at once.
+type Rate struct {
+	Many  int
+	Per   time.Duration
+	Burst int
 }
 
 // Lifetimes says how long what was issued is good.
@@ -131,6 +149,13 @@ func Default() Config {
 		Data:         "signet-data",
 		Storage:      StorageBolt,
 		Registration: RegistrationOff, RegistrationPKCE: PKCEOptional,
+		RateLimit: true,
+		RateLimits: RateLimits{
+			Address:              Rate{50, time.Second, 500},
+			Client:               Rate{5000, time.Second, 10000},
+			FailedAuthentication: Rate{1, time.Second, 20},
+			Registration:         Rate{2, time.Second, 60},
+		},
 		Lifetimes: Lifetimes{
 			AccessToken:        10 * time.Minute,
 			IDToken:            10 * time.Minute,

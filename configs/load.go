@@ -70,7 +70,7 @@ func parse(file string, content []byte, env []string, flags map[string][]string)
 	l.readFlags(flags)
 	l.set()
 	l.check()
-	c.places = l.places
+	c.places, c.values = l.places, l.values
 	if len(l.faults) == 0 {
 		return c, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -40,7 +41,12 @@ func table(c *Config) []setting {
 		{name: "tls_cert", arg: "FILE", help: "certificate chain, PEM", into: text(&c.TLSCert)},
 		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
 		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},
-		{name: "rate_limit", arg: "on|off", later: true, into: later("limits on all requests of an address come later, and those on guessed passwords are always on")},
+		{name: "rate_limit", arg: "on|off", help: "whether requests are limited by address and client (those on guessed passwords are always on)",
+			into: boolean(&c.RateLimit)},
+		{name: "rate_limits.address", into: rate(&c.RateLimits.Address)},
+		{name: "rate_limits.client", into: rate(&c.RateLimits.Client)},
+		{name: "rate_limits.failed_authentication", into: rate(&c.RateLimits.FailedAuthentication)},
+		{name: "rate_limits.registration", into: rate(&c.RateLimits.Registration)},
 		{name: "outgoing_allow", arg: "CIDR", help: "private addresses that keys and other documents of clients may be fetched from; may be repeated",
 			list: true, into: outgoing(&c.OutgoingAllow)},
 		{name: "outgoing_ca", arg: "FILE", help: "certificates to trust there besides the system's, PEM", into: text(&c.OutgoingCA)},
@@ -88,7 +94,7 @@ type Flag struct {
 func Flags() []Flag {
 	d := Default()
 	defaults := map[string]string{"issuer": d.Issuer, "listen": d.Listen, "data": d.Data, "storage": d.Storage,
-		"registration": d.Registration}
+		"registration": d.Registration, "rate_limit": "on"}
 	var flags []Flag
 	for _, s := range table(&d) {
 		if s.arg != "" {
@@ -318,6 +324,22 @@ func storage(p *string) func([]string) error {
 			return errors.New("PostgreSQL comes later; write bolt until then") // never the URL: it may hold a password
 		}
 		return errors.New("only bolt is known; write bolt")
+	})
+}
+
+var rateForm = regexp.MustCompile(`^([1-9][0-9]{0,6})/([smh]) burst ([1-9][0-9]{0,6})$`)
+
+// rate reads how often something may happen: in the long run, and at once.
+func rate(p *Rate) func([]string) error {
+	return single(func(v string) error {
+		m := rateForm.FindStringSubmatch(v)
+		if m == nil {
+			return fmt.Errorf("%q is no rate; write it like 50/s burst 500: so many a second (s), minute (m) or hour (h), and so many at once", v)
+		}
+		many, err := strconv.Atoi(m[1])
+		burst, burstErr := strconv.Atoi(m[3])
+		*p = Rate{Many: many, Per: map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[m[2]], Burst: burst}
+		return errors.Join(err, burstErr)
 	})
 }
 
