@@ -25,6 +25,13 @@ func (l *loader) check() {
 			l.against("listen", problem, fix)
 		}
 	}
+	if l.fine("metrics_listen", "listen") && c.MetricsListen != "" {
+		if problem, fix := listenFault(c.MetricsListen); problem != "" {
+			l.against("metrics_listen", problem, fix)
+		} else if sameAddress(c.MetricsListen, c.Listen) {
+			l.against("metrics_listen", "it is the address of listen, where everybody would read the metrics", "choose another port, like localhost:9464")
+		}
+	}
 	l.checkTLS()
 	if c.Data == "" {
 		l.against("data", "no folder", "name one; ./signet-data is the default")
@@ -140,6 +147,20 @@ func pathIsPlain(u *url.URL) bool {
 func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// sameAddress reports whether two addresses that can be listened on have a socket in common. Port 0 is any free one.
+func sameAddress(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	if portA != portB || portA == "0" {
+		return false
+	}
+	every := func(host string) bool {
+		addr, err := netip.ParseAddr(host)
+		return host == "" || err == nil && addr.IsUnspecified()
+	}
+	return every(hostA) || every(hostB) || hostA == hostB || loopback(hostA) && loopback(hostB) && (hostA == "localhost" || hostB == "localhost")
 }
 
 func listenFault(listen string) (problem, fix string) {

@@ -43,6 +43,9 @@ type Config struct {
 	Audit        Audit
 	Log          Log
 
+	MetricsListen string // host:port; "": nowhere
+	Tracing       Tracing
+
 	Scopes  []Declared // Name is the scope
 	Claims  []Declared // Name is the claim
 	Clients []Declared // Name is the client's id
@@ -119,6 +122,12 @@ type Audit struct {
 	Retention time.Duration
 }
 
+// Tracing configures where traces go.
+type Tracing struct {
+	Endpoint string  // URL of an OTLP receiver; "": nothing is traced
+	Sample   float64 // the share of requests that are traced, from 0 to 1
+}
+
 // Log configures what the server writes to standard error.
 type Log struct {
 	Level  string // debug, info, warn, error
@@ -174,5 +183,6 @@ func Default() Config {
 		AccessTokens: AccessTokens{Algorithm: "ES256", Typ: "at+jwt"},
 		Audit:        Audit{Retention: 90 * day},
 		Log:          Log{Level: "info", Format: "json"},
+		Tracing:      Tracing{Sample: 1},
 	}
 }

@@ -134,6 +134,11 @@ func TestFaults(t *testing.T) {
 		"TLS for http":                                         {"tls_cert: a\ntls_key: b", "default: issuer: it says http, and tls_cert makes us speak TLS; begin the issuer with https://, or leave tls_cert and tls_key out"},
 		"certificate without key":                              {"issuer: https://a.example\ntls_cert: a", "signet.yaml:2: tls_cert: the key is missing; set tls_key as well"},
 		"listen is no URL":                                     {"listen: http://localhost:8080", "signet.yaml:1: listen: not an address with a port; write it like localhost:8080, or :8080 for every address"},
+		"metrics where everybody comes":                        {"metrics_listen: :8080", "signet.yaml:1: metrics_listen: it is the address of listen, where everybody would read the metrics; choose another port, like localhost:9464"},
+		"metrics at no address":                                {"metrics_listen: localhost", "signet.yaml:1: metrics_listen: not an address with a port; write it like localhost:8080, or :8080 for every address"},
+		"traces to a receiver without a path":                  {"tracing: {endpoint: http://localhost:4318}", "signet.yaml:1: tracing.endpoint: it has no path; OTLP receivers take traces at /v1/traces, so write it like http://localhost:4318/v1/traces"},
+		"traces with a secret in the URL":                      {"tracing: {endpoint: 'https://k:s3cret@otlp.example/v1/traces'}", "signet.yaml:1: tracing.endpoint: it has a user name, a query or a fragment; leave these out, and name a receiver's key in the variable OTEL_EXPORTER_OTLP_HEADERS"},
+		"more than all traces":                                 {"tracing: {sample: 10}", "signet.yaml:1: tracing.sample: \"10\" is no share; write a number from 0 (none) to 1 (all), like 0.1"},
 		"client without id":                                    {"clients:\n  - type: web", "signet.yaml:2: clients: an entry without id; give it one: it is how the entry is found again"},
 		"client twice":                                         {"clients:\n  - id: a\n  - id: a", "signet.yaml:3: clients: a is declared already, on line 2; remove one of the two"},
 		"users as a mapping":                                   {"users: {a: b}", "signet.yaml:1: users: not a list; begin each entry with a dash, as in \"- username: …\""},
@@ -302,7 +307,7 @@ func TestFlagsAreSettings(t *testing.T) {
 			t.Errorf("%s has no help", f.Name)
 		}
 	}
-	want := "issuer listen data storage master-key-file registration tls-cert tls-key trusted-proxy rate-limit outgoing-allow outgoing-ca"
+	want := "issuer listen metrics-listen data storage master-key-file registration tls-cert tls-key trusted-proxy rate-limit outgoing-allow outgoing-ca"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
@@ -334,4 +339,17 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("accepted: %+v", c)
 		}
 	})
+}
+
+func TestSameAddress(t *testing.T) {
+	t.Parallel()
+	for pair, want := range map[[2]string]bool{
+		{"localhost:1", "localhost:1"}: true, {"127.0.0.1:1", "localhost:1"}: true, {"[::1]:1", "localhost:1"}: true, {"127.0.0.1:1", ":1"}: true,
+		{"0.0.0.0:1", "192.0.2.1:1"}: true, {"[::]:1", "localhost:1"}: true, {"192.0.2.1:1", "192.0.2.1:1"}: true,
+		{"localhost:1", "localhost:2"}: false, {"localhost:0", "localhost:0"}: false, {"127.0.0.1:1", "[::1]:1"}: false, {"127.0.0.1:1", "192.0.2.1:1"}: false,
+	} {
+		if got := sameAddress(pair[0], pair[1]); got != want || sameAddress(pair[1], pair[0]) != want {
+			t.Errorf("%v: %t", pair, got)
+		}
+	}
 }

@@ -29,6 +29,7 @@ func table(c *Config) []setting {
 	return []setting{
 		{name: "issuer", arg: "URL", help: "base URL; every token carries it, byte for byte", into: text(&c.Issuer)},
 		{name: "listen", arg: "HOST:PORT", help: "address to listen on", into: text(&c.Listen)},
+		{name: "metrics_listen", arg: "HOST:PORT", help: "address at which Prometheus finds /metrics; best on this machine alone", into: text(&c.MetricsListen)},
 		{name: "data", arg: "DIR", help: "folder of the store, the socket and the master key", into: text(&c.Data)},
 		{name: "storage", arg: "bolt", help: "where to keep everything", into: storage(&c.Storage)},
 		{name: "master_key_file", arg: "FILE", help: "key that seals the stored keys (default master.key in the data folder)",
@@ -73,6 +74,9 @@ func table(c *Config) []setting {
 
 		{name: "log.level", into: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
 		{name: "log.format", into: oneOf(&c.Log.Format, "json", "text")},
+
+		{name: "tracing.endpoint", into: tracingEndpoint(&c.Tracing.Endpoint)},
+		{name: "tracing.sample", into: share(&c.Tracing.Sample)},
 	}
 }
 
@@ -266,6 +270,35 @@ func duration(p *time.Duration, least, most time.Duration, why string) func([]st
 			return fmt.Errorf("%s is no whole number of seconds; write %s or %s", d, FormatDuration(down), FormatDuration(down+time.Second))
 		}
 		*p = d
+		return nil
+	})
+}
+
+// share is a part of one.
+func share(p *float64) func([]string) error {
+	return single(func(v string) error {
+		f, err := strconv.ParseFloat(v, 64)
+		if err != nil || !(f >= 0 && f <= 1) {
+			return fmt.Errorf("%q is no share; write a number from 0 (none) to 1 (all), like 0.1", v)
+		}
+		*p = f
+		return nil
+	})
+}
+
+// tracingEndpoint is a URL without a secret in it: what is needed to be let in stands in OTEL_EXPORTER_OTLP_HEADERS.
+func tracingEndpoint(p *string) func([]string) error {
+	return single(func(v string) error {
+		u, err := url.Parse(v)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+			return errors.New("it is no http or https URL; write it like http://localhost:4318/v1/traces")
+		case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+			return errors.New("it has a user name, a query or a fragment; leave these out, and name a receiver's key in the variable OTEL_EXPORTER_OTLP_HEADERS")
+		case u.Path == "" || u.Path == "/":
+			return errors.New("it has no path; OTLP receivers take traces at /v1/traces, so write it like http://localhost:4318/v1/traces")
+		}
+		*p = v
 		return nil
 	})
 }
