@@ -20,6 +20,7 @@ type setting struct {
 	help  string // of the flag
 	list  bool   // the file may have a list
 	later bool   // it is refused by name until a later version brings it
+	fixed bool   // a running server cannot change it: see [Fixed]
 	into  func(values []string) error
 }
 
@@ -27,12 +28,12 @@ type setting struct {
 func table(c *Config) []setting {
 	const day = 24 * time.Hour
 	return []setting{
-		{name: "issuer", arg: "URL", help: "base URL; every token carries it, byte for byte", into: text(&c.Issuer)},
-		{name: "listen", arg: "HOST:PORT", help: "address to listen on", into: text(&c.Listen)},
-		{name: "metrics_listen", arg: "HOST:PORT", help: "address at which Prometheus finds /metrics; best on this machine alone", into: text(&c.MetricsListen)},
-		{name: "data", arg: "DIR", help: "folder of the store, the socket and the master key", into: text(&c.Data)},
-		{name: "storage", arg: "bolt", help: "where to keep everything", into: storage(&c.Storage)},
-		{name: "master_key_file", arg: "FILE", help: "key that seals the stored keys (default master.key in the data folder)",
+		{name: "issuer", fixed: true, arg: "URL", help: "base URL; every token carries it, byte for byte", into: text(&c.Issuer)},
+		{name: "listen", fixed: true, arg: "HOST:PORT", help: "address to listen on", into: text(&c.Listen)},
+		{name: "metrics_listen", fixed: true, arg: "HOST:PORT", help: "address at which Prometheus finds /metrics; best on this machine alone", into: text(&c.MetricsListen)},
+		{name: "data", fixed: true, arg: "DIR", help: "folder of the store, the socket and the master key", into: text(&c.Data)},
+		{name: "storage", fixed: true, arg: "bolt", help: "where to keep everything", into: storage(&c.Storage)},
+		{name: "master_key_file", fixed: true, arg: "FILE", help: "key that seals the stored keys (default master.key in the data folder)",
 			into: text(&c.MasterKeyFile)},
 		{name: "registration", arg: "off|token|open", help: "whether clients may register themselves: never, with a token of signet client token, or any",
 			into: oneOf(&c.Registration, RegistrationOff, RegistrationToken, RegistrationOpen)},
@@ -73,10 +74,10 @@ func table(c *Config) []setting {
 		{name: "audit.retention", into: duration(&c.Audit.Retention, day, 36500*day, "")},
 
 		{name: "log.level", into: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
-		{name: "log.format", into: oneOf(&c.Log.Format, "json", "text")},
+		{name: "log.format", fixed: true, into: oneOf(&c.Log.Format, "json", "text")},
 
-		{name: "tracing.endpoint", into: tracingEndpoint(&c.Tracing.Endpoint)},
-		{name: "tracing.sample", into: share(&c.Tracing.Sample)},
+		{name: "tracing.endpoint", fixed: true, into: tracingEndpoint(&c.Tracing.Endpoint)},
+		{name: "tracing.sample", fixed: true, into: share(&c.Tracing.Sample)},
 	}
 }
 
