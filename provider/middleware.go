@@ -2,6 +2,7 @@ package provider
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,10 @@ import (
 	"signet/provider/trail"
 )
 
+// patience is how long a request may take to be answered. The server's own limits are for what comes and goes over the network; this one
+// is for what waits inside.
+const patience = 25 * time.Second
+
 // traceHeader tells every answer's trace id, under which the log has the reason of an error.
 const traceHeader = "Trace-Id"
 
@@ -28,16 +33,20 @@ func (p *Provider) observe(next http.Handler) http.Handler {
 		began := time.Now()
 		t := trail.New(p.address(r))
 		answer := &recorder{ResponseWriter: w}
+		var end func(route string, status int)
 		if p.tracer != nil {
-			var end func(route string, status int)
 			r, t.ID, end = p.tracer.Begin(r, p.vouched(r))
-			defer func() { end(path(r), answer.code()) }()
 		}
 		t.Languages = r.Header.Values("Accept-Language")
 		w.Header()[traceHeader] = []string{t.ID}
-		r = r.WithContext(trail.With(r.Context(), t))
+		ctx, cancel := context.WithTimeout(trail.With(r.Context(), t), patience)
+		defer cancel()
+		r = r.WithContext(ctx)
 		next.ServeHTTP(answer, r)
 		now := time.Now()
+		if end != nil {
+			end(path(r), answer.code())
+		}
 		if p.observer != nil {
 			p.observer.Answered(path(r), r.Method, answer.code(), now.Sub(began), t.Outcome)
 		}
