@@ -58,6 +58,10 @@ type Options struct {
 	TrustedProxies []string
 	Limits         *limit.Limits // nil: there are none
 
+	// After is the provider whose place this one takes, with the same issuer; nil: it is the first. What was fetched for clients is
+	// kept where Fetch is the same.
+	After *Provider
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: nothing is logged
 
@@ -144,6 +148,7 @@ type Provider struct {
 	pages   *web.Pages
 	proxied bool // there are trusted proxies
 	proxies []netip.Prefix
+	fetched fetched
 
 	observer Observer
 	tracer   Tracer
@@ -182,13 +187,39 @@ func New(o Options) (*Provider, error) {
 		}
 		p.proxies = append(p.proxies, prefix)
 	}
-	e, err := newEndpoints(o, issuer, pages)
+	p.fetched = newFetched(o, issuer)
+	e, err := newEndpoints(o, issuer, pages, p.fetched)
 	if err != nil {
 		return nil, err
 	}
 	p.Handler, err = p.routes(o, issuer, e)
 	return p, err
 }
+
+// fetched is what remembers documents of clients.
+type fetched struct {
+	by      keyset.Fetcher
+	keys    *keyset.Keys
+	objects *requestobject.Reader
+	logos   *logos.Logos
+}
+
+func newFetched(o Options, issuer *url.URL) fetched {
+	f := fetched{by: o.Fetch}
+	if o.After != nil && o.After.fetched.by == o.Fetch {
+		f = o.After.fetched
+	} else {
+		f.keys = keyset.New(keyset.Options{Fetch: o.Fetch, Now: o.Now, Log: o.Log})
+		f.logos = logos.New(logos.Options{Fetch: o.Fetch, Base: basePath(issuer), Now: o.Now})
+	}
+	f.objects = requestobject.New(requestobject.Options{
+		Keys: f.keys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now, After: f.objects,
+	})
+	return f
+}
+
+// basePath is the issuer's path without a slash at the end.
+func basePath(issuer *url.URL) string { return strings.TrimSuffix(issuer.EscapedPath(), "/") }
 
 // endpoints are the rooms that answer requests.
 type endpoints struct {
@@ -202,27 +233,23 @@ type endpoints struct {
 	register  *register.Endpoint // nil: off
 }
 
-func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, error) {
-	base := strings.TrimSuffix(issuer.EscapedPath(), "/")
+func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetched) (endpoints, error) {
+	base := basePath(issuer)
 	cookies := cookie.New(issuer)
-	clientKeys := keyset.New(keyset.Options{Fetch: o.Fetch, Now: o.Now, Log: o.Log})
-	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: clientKeys, Secrets: o.Keys, Limits: o.Limits, Issuer: o.Issuer, Now: o.Now})
+	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: documents.keys, Secrets: o.Keys, Limits: o.Limits, Issuer: o.Issuer, Now: o.Now})
 	issuing := issue.New(issue.Options{
-		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: clientKeys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
+		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: documents.keys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
 	if o.Tracer != nil {
 		issuing.Signing = o.Tracer.Signing
 	}
-	objects := requestobject.New(requestobject.Options{
-		Keys: clientKeys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now,
-	})
 	sessions := session.New(session.Options{
 		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,
 	})
 	interactions := interaction.New(interaction.Options{Store: o.Store, Cookies: cookies, Base: base, Now: o.Now})
 	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
 
-	documents, err := discovery.New(discovery.Options{
+	metadata, err := discovery.New(discovery.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), UnsignedRequests: o.UnsignedRequests,
 	})
 	var registering *register.Endpoint
@@ -233,18 +260,17 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 			Statements: o.Registration.Statements, Limits: o.Limits, Now: o.Now,
 		})
 	}
-	pictures := logos.New(logos.Options{Fetch: o.Fetch, Base: base, Now: o.Now})
 	return endpoints{
 		register:  registering,
-		discovery: documents,
+		discovery: metadata,
 		authorize: authorize.New(authorize.Options{
-			Store: o.Store, Kept: waiting, Issuer: issuing, Objects: objects, Sessions: sessions, Interactions: interactions, Pages: pages,
+			Store: o.Store, Kept: waiting, Issuer: issuing, Objects: documents.objects, Sessions: sessions, Interactions: interactions, Pages: pages,
 			CodeLife: o.Lifetimes.Code, SessionIdle: o.Lifetimes.SessionIdle, Now: o.Now,
 		}),
 		login: login.New(login.Options{
-			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: pictures, Claims: o.Claims,
+			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos, Claims: o.Claims,
 		}),
-		logos: pictures,
+		logos: documents.logos,
 		logout: logout.New(logout.Options{
 			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Base: base,
 		}),

@@ -32,7 +32,7 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	if err != nil {
 		return nil, err
 	}
-	base := strings.TrimSuffix(issuer.EscapedPath(), "/")
+	base := basePath(issuer)
 	r := chi.NewRouter()
 	if p.proxied {
 		r.Use(middleware.ClientIPFromXFF(o.TrustedProxies...))

@@ -88,6 +88,8 @@ func AsError(err error) *Error {
 		return &Error{Code: TemporarilyUnavailable, Description: "the server is busy, try again", Cause: err, RetryAfter: time.Second}
 	case errors.Is(err, context.Canceled): // who asked has left and will not read this
 		return &Error{Code: TemporarilyUnavailable, Description: "the request was given up", Cause: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: TemporarilyUnavailable, Description: "the server took too long, try again", Cause: err, RetryAfter: time.Second}
 	case errors.Is(err, storage.ErrNoSpace):
 		return &Error{Code: TemporarilyUnavailable, Description: "the server cannot store anything now, try again later", Cause: err, RetryAfter: 30 * time.Second}
 	}

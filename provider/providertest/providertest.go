@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +62,8 @@ type Server struct {
 	Clock    *Clock
 	HTTP     *http.Client // without cookies; follows no redirect
 	tb       testing.TB
+	options  provider.Options
+	serving  *atomic.Pointer[provider.Provider]
 }
 
 // Config is what a test may change before the provider is made.
@@ -124,17 +127,30 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 	}
 	p, err := provider.New(c.Options)
 	must(tb, err)
-	listener.Config.Handler = p
+	serving := &atomic.Pointer[provider.Provider]{}
+	serving.Store(p)
+	listener.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serving.Load().ServeHTTP(w, r) })
 	if c.TLS {
 		listener.StartTLS()
 	} else {
 		listener.Start()
 	}
 	tb.Cleanup(listener.Close)
-	return &Server{Issuer: c.Issuer, Provider: p, Store: store, Keys: ring, Clock: clock, tb: tb, HTTP: &http.Client{
+	return &Server{Issuer: c.Issuer, Provider: p, Store: store, Keys: ring, Clock: clock, tb: tb, options: c.Options, serving: serving, HTTP: &http.Client{
 		Transport:     listener.Client().Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// Reload puts another provider in the place of the one that serves.
+func (s *Server) Reload(change func(*provider.Options)) {
+	s.tb.Helper()
+	s.options.After = s.serving.Load()
+	change(&s.options)
+	p, err := provider.New(s.options)
+	must(s.tb, err)
+	s.Provider = p
+	s.serving.Store(p)
 }
 
 // With is s for a subtest that shares it: failures of what it does are the subtest's.

@@ -41,6 +41,7 @@ type Options struct {
 	Issuer   string // the audience of objects
 	Unsigned bool   // objects with alg none are let in
 	Now      func() time.Time
+	After    *Reader // whose place this one takes: what it fetched is kept; nil: it is the first
 }
 
 // Reader reads request objects. Its methods may be called concurrently.
@@ -51,6 +52,11 @@ type Reader struct {
 
 // New returns a Reader.
 func New(o Options) *Reader {
+	if o.After != nil {
+		after := o.After
+		o.After = nil // or else none would ever be forgotten
+		return &Reader{o, after.fetched}
+	}
 	fetched, err := lru.New[string, string](maxFetched)
 	if err != nil { // of a size that is not positive
 		panic(err)
