@@ -88,6 +88,9 @@ func (a *app) serve(cmd *cobra.Command, cfg configured) (err error) {
 	}
 	return s.run(cmd.Context(), func() {
 		log.Info("ready", "issuer", cfg.Issuer, "listen", addresses(s.public), "data", cfg.Data, "version", version().Version)
+		if s.observed.listeners != nil {
+			log.Info("metrics", "listen", addresses(s.observed.listeners), "path", "/metrics")
+		}
 	})
 }
 

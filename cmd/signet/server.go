@@ -39,6 +39,7 @@ type server struct {
 	passwords *users.Authenticator
 	public    []net.Listener
 	handler   http.Handler
+	observed  observed
 }
 
 // open prepares a server: the data folder, the store, the address, the keys, what the file declares, the provider. Nothing is answered
@@ -62,6 +63,9 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 		s.public = nil
 		return s, err
 	}
+	if err := s.observe(ctx); err != nil {
+		return s, err
+	}
 	if err := signable(ctx, s.store, cfg); err != nil { // before keys are opened: those of an algorithm that is off are ended
 		return s, err
 	}
@@ -72,6 +76,7 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	if s.keys, err = openKeys(ctx, cfg.Config, s.store, master, log); err != nil {
 		return s, err
 	}
+	s.count()
 	first.tell(log, cfg.Config, a.masterPath(cfg.Config))
 	now := time.Now()
 	if err := cfg.declared.apply(ctx, s.store, now, log); err != nil {
@@ -84,9 +89,9 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	if _, err := resources.Ensure(ctx, s.store, resource, byFile(now, "access tokens of the issuer")); err != nil {
 		return s, err
 	}
-	s.passwords = users.NewAuthenticator(users.Options{Store: s.store, Log: log})
+	s.passwords = users.NewAuthenticator(users.Options{Store: s.observed.acts(s.store), Log: log})
 	options := s.providerOptions()
-	if options.Fetch, err = newFetch(cfg.Config, log); err != nil {
+	if options.Fetch, err = newFetch(cfg.Config, log, s.observed.fetching); err != nil {
 		return s, err
 	}
 	if options.Registration.Statements, err = statementKeys(cfg.Config); err != nil {
@@ -97,12 +102,12 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 }
 
 // newFetch is the way to what the metadata of clients names.
-func newFetch(cfg configs.Config, log *slog.Logger) (*fetch.Client, error) {
+func newFetch(cfg configs.Config, log *slog.Logger, watch func(context.Context, string) func(error)) (*fetch.Client, error) {
 	pool, err := outgoingCA(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("outgoing_ca: %w", err)
 	}
-	return fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: log}), nil
+	return fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: log, Watch: watch}), nil
 }
 
 // statementKeys are the keys of those whose software statements are taken.
@@ -186,14 +191,16 @@ func (s *server) providerOptions() provider.Options {
 	for _, p := range s.cfg.TrustedProxy {
 		proxies = append(proxies, p.String())
 	}
-	return provider.Options{
-		Issuer: s.cfg.Issuer, Claims: s.cfg.declared.catalogue, Store: s.store, Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
+	options := provider.Options{
+		Issuer: s.cfg.Issuer, Claims: s.cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
 		Registration: provider.Registration{Policy: s.cfg.Registration, PKCE: s.cfg.RegistrationPKCE}, UnsignedRequests: s.cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
 			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,
 		},
 	}
+	s.observed.into(&options)
+	return options
 }
 
 // close lets go of everything.
@@ -201,6 +208,7 @@ func (s *server) close() error {
 	for _, l := range s.public {
 		l.Close()
 	}
+	s.observed.close(context.Background(), s.log)
 	if s.store == nil {
 		return nil
 	}
@@ -245,8 +253,10 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // keys and sweeping go on while requests are finished
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { s.keys.Run(background) })
-	upkeep.Go(func() { storage.Sweeper{Store: s.store, Retention: s.cfg.Audit.Retention, Log: s.log}.Run(background) })
-	failed := make(chan error, len(s.public)+1)
+	upkeep.Go(func() {
+		storage.Sweeper{Store: s.store, Retention: s.cfg.Audit.Retention, Log: s.log, Swept: s.observed.swept}.Run(background)
+	})
+	failed := make(chan error, len(s.public)+len(s.observed.listeners)+1)
 	for _, l := range s.public {
 		if s.cfg.TLSCert != "" {
 			l = tls.NewListener(l, public.TLSConfig)
@@ -254,6 +264,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		go func() { failed <- public.Serve(l) }()
 	}
 	go func() { failed <- operator.Serve(socket) }()
+	figures := s.observed.serve(s.log, failed)
 	ready()
 
 	select {
@@ -261,6 +272,9 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	case err = <-failed:
 	}
 	err = errors.Join(err, s.drain(ctx, public, operator))
+	if figures != nil {
+		figures.Close()
+	}
 	stop()
 	upkeep.Wait()
 	return err
