@@ -21,7 +21,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -30,10 +30,11 @@ import (
 	"signet/storage"
 )
 
-// Options say where traces go. All are needed.
+// Options say where traces go. All but Headers are needed.
 type Options struct {
 	Endpoint string  // URL at which a receiver takes OTLP over http
 	Sample   float64 // the share of requests that are traced, from 0 to 1; what a trusted proxy has decided stays so
+	Headers  string  // what the receiver wants to be told, as OTEL_EXPORTER_OTLP_HEADERS says it; a secret
 	Version  string
 	Log      *slog.Logger
 }
@@ -47,7 +48,11 @@ type Tracer struct {
 
 // New returns a Tracer. It connects when there is something to send: a receiver that is away costs traces, and nothing else.
 func New(ctx context.Context, o Options) (*Tracer, error) {
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(o.Endpoint), otlptracehttp.WithTimeout(sendTimeout))
+	sender, err := newSender(o.Endpoint, o.Headers)
+	if err != nil {
+		return nil, fmt.Errorf("tracing: %w", err)
+	}
+	exporter, err := otlptrace.New(ctx, sender)
 	if err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}

@@ -23,8 +23,8 @@ type observed struct {
 	tracer    *tracing.Tracer  // nil: nothing is traced
 }
 
-// observe opens the address of the metrics and the way to the traces' receiver.
-func (s *server) observe(ctx context.Context) (err error) {
+// observe opens the address of the metrics and the way to the receiver of traces, which wants these headers.
+func (s *server) observe(ctx context.Context, headers string) (err error) {
 	if s.cfg.MetricsListen != "" {
 		if s.observed.listeners, err = listen(ctx, s.cfg.MetricsListen, "--metrics-listen"); err != nil {
 			s.observed.listeners = nil
@@ -35,7 +35,9 @@ func (s *server) observe(ctx context.Context) (err error) {
 		}
 	}
 	if s.cfg.Tracing.Endpoint != "" {
-		s.observed.tracer, err = tracing.New(ctx, tracing.Options{Endpoint: s.cfg.Tracing.Endpoint, Sample: s.cfg.Tracing.Sample, Version: version().Version, Log: s.log})
+		s.observed.tracer, err = tracing.New(ctx, tracing.Options{
+			Endpoint: s.cfg.Tracing.Endpoint, Sample: s.cfg.Tracing.Sample, Headers: headers, Version: version().Version, Log: s.log,
+		})
 	}
 	return err
 }

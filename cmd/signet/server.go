@@ -14,17 +14,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signet/clients"
 	"signet/clients/keyset"
 	"signet/configs"
-	"signet/fetch"
 	"signet/keys"
 	"signet/provider"
 	"signet/provider/admin"
-	"signet/provider/issue"
-	"signet/resources"
+	"signet/provider/limit"
 	"signet/storage"
 	"signet/storage/bolt"
 	"signet/users"
@@ -32,20 +31,28 @@ import (
 
 // server is a provider with all that it runs on.
 type server struct {
-	cfg       configured
-	log       *slog.Logger
-	store     *bolt.Store
-	keys      *keys.Keys
-	passwords *users.Authenticator
-	public    []net.Listener
-	handler   http.Handler
-	observed  observed
+	app         *app
+	cfg         configured // that it was started with; of what can be reloaded, now has the last
+	log         *slog.Logger
+	started     time.Time
+	store       *bolt.Store
+	keys        *keys.Keys
+	passwords   *users.Authenticator
+	limits      *limit.Limits
+	certificate *certificate
+	public      []net.Listener
+	observed    observed
+
+	now       atomic.Pointer[state]
+	reloading sync.Mutex
+	reread    func() (configured, error) // the configuration, again; nil: there is no other
+	hangup    chan os.Signal             // SIGHUP; nil: it is not for us
 }
 
 // open prepares a server: the data folder, the store, the address, the keys, what the file declares, the provider. Nothing is answered
 // yet. Who gets a server closes it.
 func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *server, err error) {
-	s = &server{cfg: cfg, log: log}
+	s = &server{app: a, cfg: cfg, log: log, started: time.Now(), certificate: &certificate{log: log}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(withRoom(cfg.Data, err), s.close())
@@ -54,7 +61,7 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	if err := makeFolder(cfg.Data); err != nil {
 		return s, err
 	}
-	first := firstStart{store: missing(filepath.Join(cfg.Data, storeName)), key: missing(a.masterPath(cfg.Config))}
+	made := firstStart{store: missing(filepath.Join(cfg.Data, storeName)), key: missing(a.masterPath(cfg.Config))}
 	if s.store, err = openStore(cfg.Config, 2*time.Second, log, true); err != nil {
 		s.store = nil
 		return s, err
@@ -63,10 +70,11 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 		s.public = nil
 		return s, err
 	}
-	if err := s.observe(ctx); err != nil {
+	if err := s.observe(ctx, a.getenv("OTEL_EXPORTER_OTLP_HEADERS")); err != nil {
 		return s, err
 	}
-	if err := signable(ctx, s.store, cfg); err != nil { // before keys are opened: those of an algorithm that is off are ended
+	first, err := s.prepare(ctx, cfg, nil) // before keys are opened: those of an algorithm that is off are ended
+	if err != nil {
 		return s, err
 	}
 	master, err := a.master(ctx, cfg.Config, s.store)
@@ -77,37 +85,10 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 		return s, err
 	}
 	s.count()
-	first.tell(log, cfg.Config, a.masterPath(cfg.Config))
-	now := time.Now()
-	if err := cfg.declared.apply(ctx, s.store, now, log); err != nil {
-		return s, err
-	}
-	resource := resources.Default(cfg.AccessTokens.Algorithm, cfg.AccessTokens.Typ, cfg.Lifetimes.AccessToken, cfg.AccessTokens.Claims)
-	if err := resources.Validate(resource); err != nil {
-		return s, fmt.Errorf("access_tokens: %w", err)
-	}
-	if _, err := resources.Ensure(ctx, s.store, resource, byFile(now, "access tokens of the issuer")); err != nil {
-		return s, err
-	}
+	made.tell(log, cfg.Config, a.masterPath(cfg.Config))
 	s.passwords = users.NewAuthenticator(users.Options{Store: s.observed.acts(s.store), Log: log})
-	options := s.providerOptions()
-	if options.Fetch, err = newFetch(cfg.Config, log, s.observed.fetching); err != nil {
-		return s, err
-	}
-	if options.Registration.Statements, err = statementKeys(cfg.Config); err != nil {
-		return s, fmt.Errorf("software_statement_issuers: %w", err)
-	}
-	s.handler, err = provider.New(options)
-	return s, err
-}
-
-// newFetch is the way to what the metadata of clients names.
-func newFetch(cfg configs.Config, log *slog.Logger, watch func(context.Context, string) func(error)) (*fetch.Client, error) {
-	pool, err := outgoingCA(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("outgoing_ca: %w", err)
-	}
-	return fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: log, Watch: watch}), nil
+	s.limits = limit.New(limit.Options{Rates: rates(cfg.RateLimits), Store: s.store, Log: log})
+	return s, s.adopt(ctx, first, nil, time.Now())
 }
 
 // statementKeys are the keys of those whose software statements are taken.
@@ -125,23 +106,21 @@ func statementKeys(cfg configs.Config) (map[string]keyset.Set, error) {
 	return all, nil
 }
 
-// outgoingCA is whom the system trusts and whom the configuration adds; nil if it adds nobody.
-func outgoingCA(cfg configs.Config) (*x509.CertPool, error) {
+// outgoingCA is whom the system trusts and whom the configuration adds, with the file that does; nil if it adds nobody.
+func outgoingCA(cfg configs.Config) (pem []byte, pool *x509.CertPool, err error) {
 	if cfg.OutgoingCA == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
-	pem, err := os.ReadFile(cfg.OutgoingCA)
-	if err != nil {
-		return nil, err
+	if pem, err = os.ReadFile(cfg.OutgoingCA); err != nil {
+		return nil, nil, err
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil { // a machine that trusts nobody
+	if pool, err = x509.SystemCertPool(); err != nil { // a machine that trusts nobody
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", cfg.OutgoingCA)
+		return nil, nil, fmt.Errorf("%s holds no certificate", cfg.OutgoingCA)
 	}
-	return pool, nil
+	return pem, pool, nil
 }
 
 // firstStart is what had to be made.
@@ -181,23 +160,26 @@ func signable(ctx context.Context, store storage.Clients, cfg configured) error 
 		"signet client set ID --id-token-alg RS256", strings.Join(without, ", "))
 }
 
-func (s *server) providerOptions() provider.Options {
-	l := s.cfg.Lifetimes
+func (s *server) providerOptions(next, before *state) provider.Options {
+	cfg, l := next.cfg, next.cfg.Lifetimes
 	window := l.RefreshReuseWindow
 	if window == 0 {
 		window = -1 // never; zero is the provider's default
 	}
 	var proxies []string
-	for _, p := range s.cfg.TrustedProxy {
+	for _, p := range cfg.TrustedProxy {
 		proxies = append(proxies, p.String())
 	}
 	options := provider.Options{
-		Issuer: s.cfg.Issuer, Claims: s.cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
-		Registration: provider.Registration{Policy: s.cfg.Registration, PKCE: s.cfg.RegistrationPKCE}, UnsignedRequests: s.cfg.UnsignedRequests,
+		Fetch: next.fetch, Limits: s.limits, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
+		Registration: provider.Registration{Policy: cfg.Registration, PKCE: cfg.RegistrationPKCE, Statements: next.statements}, UnsignedRequests: cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
 			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,
 		},
+	}
+	if before != nil {
+		options.After = before.provider
 	}
 	s.observed.into(&options)
 	return options
@@ -215,23 +197,6 @@ func (s *server) close() error {
 	return s.store.Close()
 }
 
-// admin is the operator's API of this server.
-func (s *server) admin() http.Handler {
-	catalogue := s.cfg.declared.catalogue
-	tokens := newIssuer(s.cfg.Config, catalogue, s.store, s.keys)
-	return admin.New(admin.Options{
-		Store:  s.store,
-		Keys:   func() (*keys.Keys, error) { return s.keys, nil },
-		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
-		Algs:   s.keys.Algs(),
-		Scopes: catalogue.Added(),
-		Hash:   s.passwords.Hash,
-		Status: admin.Status{Version: version().Version, Issuer: s.cfg.Issuer, PID: os.Getpid(), Started: time.Now()},
-		File:   s.cfg.file,
-		Now:    time.Now,
-	})
-}
-
 // drainTime is how long requests under way may take when the server ends.
 const drainTime = 10 * time.Second
 
@@ -241,20 +206,19 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	public := httpServer(s.handler, s.log)
+	public := httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.now.Load().provider.ServeHTTP(w, r) }), s.log)
 	if s.cfg.TLSCert != "" {
-		if public.TLSConfig, err = tlsConfig(s.cfg.TLSCert, s.cfg.TLSKey, s.log); err != nil {
-			return errors.Join(err, socket.Close())
-		}
+		public.TLSConfig = tlsConfig(s.certificate)
 	}
-	operator := httpServer(s.admin(), s.log)
+	operator := httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.now.Load().operator.ServeHTTP(w, r) }), s.log)
 	operator.ConnContext = admin.ConnContext
 
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // keys and sweeping go on while requests are finished
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { s.keys.Run(background) })
+	upkeep.Go(func() { s.hangups(background) })
 	upkeep.Go(func() {
-		storage.Sweeper{Store: s.store, Retention: s.cfg.Audit.Retention, Log: s.log, Swept: s.observed.swept}.Run(background)
+		storage.Sweeper{Store: s.store, Retention: func() time.Duration { return s.now.Load().cfg.Audit.Retention }, Log: s.log, Swept: s.observed.swept}.Run(background)
 	})
 	failed := make(chan error, len(s.public)+len(s.observed.listeners)+1)
 	for _, l := range s.public {
