@@ -39,6 +39,7 @@ const (
 	ResourceSaved       Event = "resource.saved"
 	RingSaved           Event = "keys.changed"
 	StoreInitialized    Event = "store.initialized"
+	ConfigReloaded      Event = "config.reloaded"
 	LimitReached        Event = "limit.reached" // the first time in a minute
 )
 

@@ -14,10 +14,10 @@ import (
 // than a minute against the monotonic one, deletion waits ten minutes, in which somebody may set it right.
 type Sweeper struct {
 	Store     Upkeep
-	Retention time.Duration    // of audit entries
-	Log       *slog.Logger     // the default logger if nil
-	Now       func() time.Time // the wall clock; time.Now if nil
-	Swept     func(rows int)   // told of each sweep that came to its end; nobody if nil
+	Retention func() time.Duration // of audit entries
+	Log       *slog.Logger         // the default logger if nil
+	Now       func() time.Time     // the wall clock; time.Now if nil
+	Swept     func(rows int)       // told of each sweep that came to its end; nobody if nil
 }
 
 const (
@@ -60,7 +60,7 @@ func (s Sweeper) Run(ctx context.Context) {
 func (s Sweeper) sweep(ctx context.Context) {
 	total := 0
 	for {
-		deleted, more, err := s.Store.Sweep(ctx, s.Now(), s.Retention, sweepRows)
+		deleted, more, err := s.Store.Sweep(ctx, s.Now(), s.Retention(), sweepRows)
 		total += deleted
 		switch {
 		case errors.Is(err, ErrBusy), ctx.Err() != nil: // there is a next minute, or need not be one

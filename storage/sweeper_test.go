@@ -38,7 +38,7 @@ func sweeping(t *testing.T, store *swept, f func(move func(time.Duration))) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var offset time.Duration
-		s := Sweeper{Store: store, Retention: time.Hour, Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
+		s := Sweeper{Store: store, Retention: func() time.Duration { return time.Hour }, Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
 			mu.Lock()
 			defer mu.Unlock()
 			return time.Now().Add(offset)

@@ -120,7 +120,7 @@ func fileFaults(c configs.Config) configs.Faults {
 				Fix: "name a certificate and its key, in PEM, that signet may read"})
 		}
 	}
-	if _, err := outgoingCA(c); err != nil {
+	if _, _, err := outgoingCA(c); err != nil {
 		faults = append(faults, configs.Fault{Place: c.Place("outgoing_ca"), Key: "outgoing_ca", Problem: err.Error(),
 			Fix: "name a file of certificates, in PEM, that signet may read"})
 	}

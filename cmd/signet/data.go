@@ -155,11 +155,18 @@ func (a *app) getenv(name string) string {
 }
 
 func openKeys(ctx context.Context, cfg configs.Config, store storage.Rings, master *keys.Master, log *slog.Logger) (*keys.Keys, error) {
-	return keys.Open(ctx, keys.Options{
-		Store: store, Master: master, Algs: cfg.Keys.Algorithms, Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
+	o := keyOptions(cfg)
+	o.Store, o.Master, o.Log = store, master, log
+	return keys.Open(ctx, o)
+}
+
+// keyOptions is what the configuration says of the keys.
+func keyOptions(cfg configs.Config) keys.Options {
+	return keys.Options{
+		Algs: cfg.Keys.Algorithms, Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
 		MaxToken:   max(cfg.Lifetimes.AccessToken, cfg.Lifetimes.IDToken),
-		MaxSession: cfg.Lifetimes.SessionAbsolute, MaxFamily: cfg.Lifetimes.RefreshAbsolute, Log: log,
-	})
+		MaxSession: cfg.Lifetimes.SessionAbsolute, MaxFamily: cfg.Lifetimes.RefreshAbsolute,
+	}
 }
 
 func newIssuer(cfg configs.Config, catalogue *claims.Catalogue, store storage.Store, k *keys.Keys) *issue.Issuer {

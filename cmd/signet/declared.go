@@ -294,6 +294,27 @@ func (d declared) apply(ctx context.Context, store storage.Store, now time.Time,
 	return nil
 }
 
+// fits refuses what apply would: all of it, as far as it can be known before.
+func (d declared) fits(ctx context.Context, store storage.Users) error {
+	var faults []error
+	for _, want := range d.users {
+		for _, login := range []string{want.Name, want.Email} {
+			have, err := store.UserByLogin(ctx, login)
+			switch {
+			case login == "" || errors.Is(err, storage.ErrNotFound):
+			case err != nil:
+				return err
+			case storage.LoginKey(have.Name) == storage.LoginKey(want.Name):
+			case login == want.Name:
+				faults = append(faults, fmt.Errorf("the declared users: %s: this is the address of another user, %s; choose another name", want.Name, have.Name))
+			default:
+				faults = append(faults, fmt.Errorf("the declared users: %s: another user, %s, has this address; choose another", want.Name, have.Name))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
 func (d declared) applyClients(ctx context.Context, store storage.Store, now time.Time, log *slog.Logger) error {
 	wanted := map[string]bool{}
 	for _, want := range d.clients {
@@ -400,6 +421,11 @@ func hashOf(password, stored string) (string, error) {
 		return stored, nil
 	}
 	return users.HashPassword(password)
+}
+
+// sameDeclaredUser compares what two readings of the file declare.
+func sameDeclaredUser(a, b declaredUser) bool {
+	return a.password == b.password && sameUser(a.User, b.User)
 }
 
 func sameUser(a, b storage.User) bool {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -80,11 +82,7 @@ func httpServer(handler http.Handler, log *slog.Logger) *http.Server {
 }
 
 // tlsConfig is TLS 1.3, and 1.2 with forward secrecy and authenticated encryption alone (RFC 9325 section 4.2).
-func tlsConfig(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
-	if err := c.load(); err != nil {
-		return nil, explain(err, "name a certificate and its key, in PEM, with tls_cert and tls_key")
-	}
+func tlsConfig(c *certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		CipherSuites: []uint16{ // of 1.2; those of 1.3 are all good
@@ -94,31 +92,51 @@ func tlsConfig(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) 
 		},
 		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: c.get,
-	}, nil
+	}
 }
 
-// certificate is the configured certificate. Its files are looked at again each minute: whoever renews it needs no restart.
-type certificate struct {
+// pair is a certificate and its key as they stood in their files.
+type pair struct {
 	certFile, keyFile string
-	log               *slog.Logger
+	written           time.Time // when the certificate's file was
+	tls.Certificate
+}
+
+// readPair reads a pair. One of which the halves do not belong together is an error.
+func readPair(certFile, keyFile string) (*pair, error) {
+	info, err := os.Stat(certFile) // before it is read: a change in between is seen the next time
+	if err != nil {
+		return nil, err
+	}
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &pair{certFile, keyFile, info.ModTime(), cert}, nil
+}
+
+// same reports whether two pairs have one chain. Either may be nil.
+func (p *pair) same(o *pair) bool {
+	if p == nil || o == nil {
+		return p == o
+	}
+	return slices.EqualFunc(p.Certificate.Certificate, o.Certificate.Certificate, bytes.Equal)
+}
+
+// certificate is the pair in use. A reload sets it; besides, its file is looked at again each minute, so that whoever renews it needs
+// neither a restart nor a signal. Both ways lead through [readPair].
+type certificate struct {
+	log *slog.Logger
 
 	mu      sync.Mutex
-	current *tls.Certificate
-	written time.Time // when the certificate's file was
+	current *pair
 	checked time.Time
 }
 
-func (c *certificate) load() error {
-	info, err := os.Stat(c.certFile)
-	if err != nil {
-		return err
-	}
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		return err
-	}
-	c.current, c.written = &pair, info.ModTime()
-	return nil
+func (c *certificate) set(p *pair) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current, c.checked = p, time.Now()
 }
 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -126,13 +144,22 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.checked) > time.Minute {
 		c.checked = now
-		if info, err := os.Stat(c.certFile); err == nil && !info.ModTime().Equal(c.written) {
-			if err := c.load(); err != nil {
-				c.log.Error("the new certificate cannot be used; the old one stays", "error", err) // also while its key is still being written
-			} else {
-				c.log.Info("the certificate was renewed")
-			}
-		}
+		c.look()
 	}
-	return c.current, nil
+	return &c.current.Certificate, nil
+}
+
+// look reads the pair again if its file was written since.
+func (c *certificate) look() {
+	info, err := os.Stat(c.current.certFile)
+	if err != nil || info.ModTime().Equal(c.current.written) {
+		return
+	}
+	p, err := readPair(c.current.certFile, c.current.keyFile)
+	if err != nil {
+		c.log.Error("the new certificate cannot be used; the old one stays", "error", err) // also while its key is still being written
+		return
+	}
+	c.current = p
+	c.log.Info("the certificate was renewed")
 }

@@ -64,10 +64,12 @@ func TestCertificateIsRenewed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	certFile, keyFile, _ := selfSigned(t, dir, "old")
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: slog.New(slog.DiscardHandler)}
-	if err := c.load(); err != nil {
+	first, err := readPair(certFile, keyFile)
+	if err != nil {
 		t.Fatal(err)
 	}
+	c := &certificate{log: slog.New(slog.DiscardHandler)}
+	c.set(first)
 	name := func() string {
 		c.checked = time.Time{} // a minute has passed
 		pair, err := c.get(nil)

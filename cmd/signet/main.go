@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -41,6 +42,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            []string
+	level          slog.LevelVar // of the log
 
 	running bool // arguments and flags were understood
 }
@@ -106,7 +108,7 @@ Run it:
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.devCommand(), a.serveCommand(), a.statusCommand(), a.clientCommand(), a.userCommand(), a.keyCommand(), a.tokenCommand(),
+	root.AddCommand(a.devCommand(), a.serveCommand(), a.statusCommand(), a.reloadCommand(), a.clientCommand(), a.userCommand(), a.keyCommand(), a.tokenCommand(),
 		a.configCommand(), a.versionCommand())
 	a.group(root)
 	return root

@@ -3,7 +3,10 @@ package main
 import (
 	"net"
 	"net/url"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +18,8 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the provider",
-		Long: `Run the provider until it is told to end (Ctrl-C, SIGTERM); then requests under way are finished.
+		Long: `Run the provider until it is told to end (Ctrl-C, SIGTERM); then requests under way are finished. At SIGHUP, and for signet reload, it
+reads its configuration and its certificate again.
 
 Without any setting it is http://localhost:8080 and keeps its data in ./signet-data, which the first start makes, with a store, keys
 and the master key that seals them. Keep a copy of DIR/master.key somewhere else: without it the store's keys are lost.
@@ -31,11 +35,14 @@ settings. A flag wins over a variable, a variable over the file.`,
 	file := configFlag(cmd)
 	values := settingFlags(cmd)
 	cmd.RunE = a.command(func(cmd *cobra.Command, _ []string) error {
-		cfg, err := a.configuration(a.configFile(*file), values())
+		hangup := make(chan os.Signal, 1) // from the beginning: a SIGHUP during the start is for later, and ends nothing
+		signal.Notify(hangup, syscall.SIGHUP)
+		read := func() (configured, error) { return a.configuration(a.configFile(*file), values()) }
+		cfg, err := read()
 		if err != nil {
 			return err
 		}
-		return a.serve(cmd, cfg)
+		return a.serve(cmd, cfg, read, hangup)
 	})
 	return cmd
 }
@@ -63,12 +70,14 @@ func settingFlags(cmd *cobra.Command) func() map[string][]string {
 	}
 }
 
-func (a *app) serve(cmd *cobra.Command, cfg configured) (err error) {
+// serve runs the provider. read reads the configuration again, for each hangup.
+func (a *app) serve(cmd *cobra.Command, cfg configured, read func() (configured, error), hangup chan os.Signal) (err error) {
 	log := a.newLog(cfg.Log)
 	s, err := a.open(cmd.Context(), cfg, log)
 	if err != nil {
 		return err
 	}
+	s.reread, s.hangup = read, hangup
 	defer func() {
 		if closeErr := s.close(); err == nil {
 			err = closeErr

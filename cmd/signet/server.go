@@ -43,7 +43,7 @@ type server struct {
 	public      []net.Listener
 	observed    observed
 
-	now       atomic.Pointer[state]
+	now       atomic.Pointer[setup]
 	reloading sync.Mutex
 	reread    func() (configured, error) // the configuration, again; nil: there is no other
 	hangup    chan os.Signal             // SIGHUP; nil: it is not for us
@@ -160,7 +160,7 @@ func signable(ctx context.Context, store storage.Clients, cfg configured) error 
 		"signet client set ID --id-token-alg RS256", strings.Join(without, ", "))
 }
 
-func (s *server) providerOptions(next, before *state) provider.Options {
+func (s *server) providerOptions(next, before *setup) provider.Options {
 	cfg, l := next.cfg, next.cfg.Lifetimes
 	window := l.RefreshReuseWindow
 	if window == 0 {

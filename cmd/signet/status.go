@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,17 +39,25 @@ check for containers, which needs no other program.`,
 
 // status asks the server, and nobody else: a store that could be opened here answers no requests.
 func status(cmd *cobra.Command, cfg configs.Config) (s admin.Status, err error) {
-	if err := checkFolder(cfg.Data); err != nil {
+	if err := reachable(cmd.Context(), cfg.Data); err != nil {
 		return s, err
-	}
-	answers, err := answering(cmd.Context(), cfg.Data)
-	if err != nil {
-		return s, err
-	}
-	if !answers {
-		return s, fmt.Errorf("no server runs on %s; signet serve starts one, or name another folder with --data", cfg.Data)
 	}
 	return s, admin.OverSocket(cfg.Data).Do(cmd.Context(), http.MethodGet, nil, &s, "status")
+}
+
+// reachable refuses a data folder on which no server runs.
+func reachable(ctx context.Context, dir string) error {
+	if err := checkFolder(dir); err != nil {
+		return err
+	}
+	answers, err := answering(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if !answers {
+		return fmt.Errorf("no server runs on %s; signet serve starts one, or name another folder with --data", dir)
+	}
+	return nil
 }
 
 func unready(s admin.Status) error {

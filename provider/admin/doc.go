@@ -5,6 +5,7 @@
 // the store's file as well.
 //
 //	GET    /status
+//	POST   /reload                                                              → {changed}
 //	GET    /clients          POST   /clients          {type, name, fields}      → {client, secret}
 //	GET    /clients/{id}     PATCH  /clients/{id}     {fields}
 //	DELETE /clients/{id}     POST   /clients/{id}/secret                        → {client, secret}
@@ -58,6 +59,8 @@ type Options struct {
 	Scopes []string                                      // those that the operator added to the standard ones
 	Hash   func(context.Context, string) (string, error) // of a new password
 	Status Status
+	// Reload has the server read its configuration again; nil: none runs.
+	Reload func(ctx context.Context, by audit.Origin) (Reloaded, error)
 	File   string // the configuration file, for saying where a declaration is changed
 	Now    func() time.Time
 }
@@ -70,6 +73,11 @@ type Status struct {
 	Started time.Time `json:"started"`
 	Ready   bool      `json:"ready"`
 	Problem string    `json:"problem,omitempty"` // why not ready
+}
+
+// Reloaded names what a reload changed.
+type Reloaded struct {
+	Changed []string `json:"changed"`
 }
 
 type api struct{ Options }
@@ -85,6 +93,7 @@ func New(o Options) http.Handler {
 	}))
 
 	r.Get("/status", answer(a.status))
+	r.Post("/reload", answer(a.reload))
 
 	r.Get("/clients", answer(a.listClients))
 	r.Post("/clients", answer(a.addClient))
@@ -125,6 +134,17 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 		s.Problem = err.Error()
 	}
 	return write(w, s)
+}
+
+func (a *api) reload(w http.ResponseWriter, r *http.Request) error {
+	if a.Options.Reload == nil {
+		return refuse(http.StatusConflict, "no server runs here; the next start reads the configuration")
+	}
+	done, err := a.Options.Reload(r.Context(), audit.Origin{Actor: actor(r.Context())})
+	if err != nil {
+		return err
+	}
+	return write(w, done)
 }
 
 // change describes a change for the audit log.
