@@ -63,8 +63,9 @@ func New(o Options) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), log: o.Log}
 	m.requests = newRequests(o.Base, m.registry)
 	m.swept = counter("sweeper_deleted_rows_total", "Expired rows that were deleted")
-	m.lastSweep = gauge("sweeper_last_run_timestamp_seconds", "When the last sweep came to its end")
+	m.lastSweep = gauge("sweeper_last_run_timestamp_seconds", "When the last sweep came to its end; before the first one, when the server started")
 	m.fetches = prometheus.NewCounterVec(opts("fetches_total", "Documents that were fetched for clients, by result: ok, refused (by our rules) or failed"), []string{"result"})
+	m.lastSweep.SetToCurrentTime() // as if the start had swept: an alert on its age is not about the first minute
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "Which build this is; always 1",
 		ConstLabels: prometheus.Labels{"version": o.Version, "revision": o.Revision}})
 	build.Set(1)

@@ -2,14 +2,17 @@ package provider_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"signet/audit"
@@ -20,7 +23,8 @@ import (
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	faulty := &providertest.Faulty{}
-	s := providertest.New(t, func(c *providertest.Config) { c.Wrap = faulty.Wrap })
+	var log providertest.Log
+	s := providertest.New(t, func(c *providertest.Config) { c.Wrap, c.Log = faulty.Wrap, log.Logger() })
 	check := func(path string, status int, body string) {
 		t.Helper()
 		a := s.Get(path, "")
@@ -28,13 +32,71 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%s: %d %q", path, a.Status, a.Body)
 		}
 	}
+	const ready = `{"ready":true,"storage":"ok","keys":"ok"}`
 	check("/healthz", 200, "ok\n")
-	check("/readyz", 200, "ok\n")
-	faulty.Fail(errors.New("secret detail"))
-	check("/healthz", 200, "ok\n") // the process lives
-	check("/readyz", 503, "not ready\n")
+	check("/readyz", 200, ready)
+	for _, row := range []struct {
+		err   error
+		words string
+	}{
+		{errors.New("secret detail"), "it cannot be written"},
+		{fmt.Errorf("secret detail: %w", storage.ErrNoSpace), "no space is left"},
+		{fmt.Errorf("secret detail: %w", storage.ErrBusy), "more is waiting to be stored than it takes"},
+		{fmt.Errorf("secret detail: %w", context.DeadlineExceeded), "it does not answer in time"},
+	} {
+		faulty.Fail(row.err)
+		check("/healthz", 200, "ok\n") // the process lives
+		a := s.Get("/readyz", "")
+		if a.Status != 503 || a.JSON["ready"] != false || a.Text("storage") != row.words || a.Text("keys") != "ok" || a.Text("trace") != a.Header.Get("Trace-Id") ||
+			strings.Contains(a.Body, "secret") || a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%v: %d %s", row.err, a.Status, a.Body)
+		}
+	}
 	faulty.Fail(nil)
-	check("/readyz", 200, "ok\n")
+	check("/readyz", 200, ready)
+	if !strings.Contains(log.String(), "secret detail") {
+		t.Error("the log has not the cause")
+	}
+}
+
+// failingRings are rings that cannot be read while fail is set.
+type failingRings struct {
+	storage.Rings
+	fail atomic.Bool
+}
+
+func (f *failingRings) wrap(r storage.Rings) storage.Rings {
+	f.Rings = r
+	return f
+}
+
+func (f *failingRings) Ring(ctx context.Context) (storage.Ring, error) {
+	if f.fail.Load() {
+		return storage.Ring{}, errors.New("secret detail")
+	}
+	return f.Rings.Ring(ctx)
+}
+
+// Keys that cannot be looked after are the keys' fault, and named.
+func TestHealthOfKeys(t *testing.T) {
+	t.Parallel()
+	rings := &failingRings{}
+	s := providertest.New(t, func(c *providertest.Config) { c.WrapRings = rings.wrap })
+	rings.fail.Store(true)
+	if err := s.Keys.Tick(t.Context()); err == nil || s.Keys.Failures() != 1 {
+		t.Fatalf("the ring is read: %v, %d failures", err, s.Keys.Failures())
+	}
+	a := s.Get("/readyz", "")
+	if a.Status != 503 || a.Text("storage") != "ok" || !strings.HasPrefix(a.Text("keys"), "the keys cannot") {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	rings.fail.Store(false)
+	if err := s.Keys.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.Get("/readyz", ""); a.Status != 200 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
 }
 
 func TestNotFound(t *testing.T) {

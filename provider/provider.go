@@ -281,8 +281,3 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 		info: tokeninfo.New(tokeninfo.Options{Store: o.Store, Clients: authenticator, Limits: o.Limits, Issuer: issuing, Now: o.Now}),
 	}, err
 }
-
-// Ready reports whether the provider can do its work: nil, or why not.
-func (p *Provider) Ready(ctx context.Context) error {
-	return errors.Join(p.store.Ready(ctx), p.keys.Ready())
-}

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -183,25 +182,4 @@ func (p *Provider) home(issuer string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p.pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	}
-}
-
-// healthz says that the process answers; readyz, that it can do its work.
-func (p *Provider) healthz(w http.ResponseWriter, r *http.Request) { p.health(w, r, nil) }
-
-func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) {
-	p.health(w, r, p.Ready(r.Context()))
-}
-
-func (p *Provider) health(w http.ResponseWriter, r *http.Request, err error) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err != nil { // the reason is the operator's and stands in the log; anybody may ask here
-		oauth.Note(r, &oauth.Error{Code: oauth.TemporarilyUnavailable, Cause: err})
-		trail.Of(r.Context()).Raise(slog.LevelWarn)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("not ready\n"))
-		return
-	}
-	trail.Of(r.Context()).Level = slog.LevelDebug // probes come every few seconds and say nothing new
-	_, _ = w.Write([]byte("ok\n"))
 }

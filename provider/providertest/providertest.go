@@ -78,6 +78,8 @@ type Config struct {
 	Rates    *limit.Rates // nil: nothing is limited
 	// Wrap, where it is set, stands between the provider and the store, for tests of a store that fails.
 	Wrap func(storage.Store) storage.Store
+	// WrapRings is the same between the keys and the store.
+	WrapRings func(storage.Rings) storage.Rings
 }
 
 // New starts a provider. It ends with the test.
@@ -99,6 +101,9 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, store.Close()) })
 	c.Keys.Store, c.Keys.Now = store, c.Now
+	if c.WrapRings != nil {
+		c.Keys.Store = c.WrapRings(store)
+	}
 	if c.Keys.Master == nil {
 		c.Keys.Master = keystest.Master()
 	}
