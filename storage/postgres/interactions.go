@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/fnv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"signet/audit"
+	"signet/storage"
+	"signet/storage/internal/decide"
+)
+
+const (
+	selectInteraction = `SELECT revision, record FROM signet.interactions WHERE id = $1`
+	selectKept        = `SELECT 1::bigint, record FROM signet.kept WHERE id = $1`
+
+	// lockAddress lets those of one address count one after the other, until their commit.
+	lockAddress = `SELECT pg_advisory_xact_lock($1)`
+	// insertInteraction and insertKept insert nothing where the address has reached its limit.
+	insertInteraction = `INSERT INTO signet.interactions (id, address, record) SELECT $1, $2, $3
+		WHERE (SELECT count(*) FROM (SELECT FROM signet.interactions WHERE address = $2 AND counts AND id >= $4 LIMIT $5::bigint) open) < $5::bigint
+		ON CONFLICT (id) DO UPDATE SET revision = interactions.revision + 1, address = excluded.address, counts = true, record = excluded.record`
+	insertKept = `INSERT INTO signet.kept (id, address, record, created) SELECT $1, $2, $3, $4
+		WHERE (SELECT count(*) FROM (SELECT FROM signet.kept WHERE address = $2 AND created > $5 LIMIT $6::bigint) open) < $6::bigint
+		ON CONFLICT (id) DO UPDATE SET address = excluded.address, created = excluded.created, record = excluded.record`
+)
+
+var (
+	updateInteraction = guarded(`UPDATE signet.interactions SET revision = revision + 1, counts = $3, record = $4 WHERE id = $1 AND revision = $2`)
+	deleteKept        = guarded(`DELETE FROM signet.kept WHERE id = $1`)
+)
+
+// firstID is the least id made for the instant t: ids begin with theirs, in milliseconds.
+func firstID(t time.Time) []byte {
+	var id storage.ID
+	binary.BigEndian.PutUint64(id[:8], uint64(max(t.UnixMilli(), 0))<<16)
+	return id[:]
+}
+
+// addressLock is the advisory lock of what is counted for an address. Two that share one only wait for each other.
+func addressLock(kind, address string) int64 {
+	sum := fnv.New64a()
+	sum.Write([]byte(kind + "\x00" + address))
+	return int64(sum.Sum64())
+}
+
+// limited does an insert that counts what its address has already. It is one round trip: the lock, the count and the row are one
+// pipeline, and each statement of it sees what was committed before it began.
+func (s *Store) limited(ctx context.Context, kind, address string, insert func(a *act) (sql string, args []any)) error {
+	var inserted int64
+	err := s.do(ctx, func(a *act) error {
+		a.write(lockAddress, addressLock(kind, address))
+		sql, args := insert(a)
+		a.write(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+			inserted = tag.RowsAffected()
+			return nil
+		})
+		return nil
+	})
+	if err == nil && inserted == 0 {
+		return storage.ErrTooMany
+	}
+	return err
+}
+
+// BeginInteraction implements [storage.Interactions].
+func (s *Store) BeginInteraction(ctx context.Context, i storage.Interaction, limit int) error {
+	return s.limited(ctx, "interaction", i.Address, func(a *act) (string, []any) {
+		return insertInteraction, []any{i.ID[:], i.Address, a.row(i), firstID(i.Created.Add(time.Millisecond)), int64(limit)}
+	})
+}
+
+// Interaction implements [storage.Interactions].
+func (s *Store) Interaction(ctx context.Context, h storage.Handle, now time.Time) (i storage.Interaction, err error) {
+	err = s.do(ctx, func(a *act) error {
+		var row got[storage.Interaction]
+		a.read(selectInteraction, []any{h.ID[:]}, &row)
+		if err := openInteraction(row, h, now); err != nil {
+			return err
+		}
+		i = row.Record
+		return nil
+	})
+	return i, err
+}
+
+// openInteraction says whether a row is the interaction of h, and open at the instant now.
+func openInteraction(row got[storage.Interaction], h storage.Handle, now time.Time) error {
+	if !row.Found || !row.Record.SecretHash.Matches(h.Secret[:]) {
+		return storage.ErrNotFound
+	}
+	return decide.OpenInteraction(row.Record, now)
+}
+
+// updateInteraction stores a changed interaction, and whether it goes on counting for the limit of its address.
+func (a *act) updateInteraction(row got[storage.Interaction], counts bool) {
+	a.write(updateInteraction, row.Record.ID[:], row.Revision, counts, a.row(row.Record))
+}
+
+// EndInteraction implements [storage.Interactions].
+func (s *Store) EndInteraction(ctx context.Context, h storage.Handle, client string, o storage.Change) error {
+	return s.do(ctx, func(a *act) error {
+		var row got[storage.Interaction]
+		a.read(selectInteraction, []any{h.ID[:]}, &row)
+		if err := openInteraction(row, h, o.Now); err != nil {
+			return err
+		}
+		e := audit.Entry{Time: o.Now, Event: audit.ConsentDenied, Origin: o.Origin, Client: client, Session: row.Record.Session.String(), Detail: o.Detail}
+		if id := row.Record.Session; !id.IsZero() {
+			var session got[storage.Session]
+			a.read(selectSession, []any{id[:]}, &session)
+			e.User = session.Record.User
+		}
+		row.Record = decide.SpendInteraction(row.Record)
+		a.updateInteraction(row, true)
+		a.record(e)
+		return nil
+	})
+}
+
+// KeepRequest implements [storage.KeptRequests].
+func (s *Store) KeepRequest(ctx context.Context, k storage.KeptRequest, limit int) error {
+	return s.limited(ctx, "kept", k.Address, func(a *act) (string, []any) {
+		return insertKept, []any{k.ID[:], k.Address, a.row(k), k.Created, k.Created.Add(-storage.KeptWindow), int64(limit)}
+	})
+}
+
+// TakeRequest implements [storage.KeptRequests].
+func (s *Store) TakeRequest(ctx context.Context, h storage.Handle, now time.Time) (k storage.KeptRequest, err error) {
+	err = s.do(ctx, func(a *act) error {
+		var row got[storage.KeptRequest]
+		k = storage.KeptRequest{}
+		a.read(selectKept, []any{h.ID[:]}, &row)
+		if !row.Found || !row.Record.SecretHash.Matches(h.Secret[:]) || !now.Before(row.Record.Expires) {
+			return storage.ErrNotFound
+		}
+		a.write(deleteKept, h.ID[:])
+		k = row.Record
+		return nil
+	})
+	return k, err
+}
