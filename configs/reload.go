@@ -8,7 +8,7 @@ import (
 // Changed names what differs between two configurations that were loaded, in the order of the table: settings, and the lists of
 // declarations. Values that are written in another way are the same.
 func Changed(before, after Config) []string {
-	var names []string
+	names := []string{}
 	fresh := Default()
 	for _, s := range table(&fresh) {
 		if differs(s.name, before, after) {

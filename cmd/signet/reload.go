@@ -219,7 +219,7 @@ func (s *server) hangups(ctx context.Context) {
 func (s *server) reloadByOperator(ctx context.Context, by audit.Origin) (admin.Reloaded, error) {
 	changed, err := s.reload(ctx, by)
 	if err == nil {
-		return admin.Reloaded{Changed: slices.Concat([]string{}, changed)}, nil
+		return admin.Reloaded{Changed: changed}, nil
 	}
 	refused := &admin.Error{Status: http.StatusUnprocessableEntity}
 	for _, line := range lines(err) {

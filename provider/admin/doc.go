@@ -152,11 +152,11 @@ func (a *api) change(r *http.Request, detail string) storage.Change {
 	return storage.Change{Now: a.Now(), Origin: audit.Origin{Actor: actor(r.Context())}, Detail: detail}
 }
 
-// declared refuses to change what the file declares: the next start would undo it.
+// declared refuses to change what the file declares: the next reload would undo it.
 func (a *api) declared(what string) error {
 	file := a.File
 	if file == "" {
 		file = "the configuration file"
 	}
-	return refuse(http.StatusConflict, "%s is declared in %s; change it there and restart the server", what, file)
+	return refuse(http.StatusConflict, "%s is declared in %s; change it there, and have it read by signet reload", what, file)
 }
