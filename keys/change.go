@@ -64,8 +64,8 @@ func (k *Keys) attempt(ctx context.Context, o storage.Change, decide func(*draft
 		return fmt.Errorf("keys: reading the ring: %w", err)
 	}
 	now := k.now().UTC().Truncate(time.Second)
-	if k.current.Load() != nil { // what others changed counts even if ours cannot be saved
-		if err := k.install(ring, now); err != nil {
+	if before := k.current.Load(); before != nil { // what others changed counts even if ours cannot be saved
+		if err := k.install(ring, before.policy, now); err != nil {
 			return err
 		}
 	}
@@ -85,12 +85,12 @@ func (k *Keys) attempt(ctx context.Context, o storage.Change, decide func(*draft
 		}
 		k.log.Info("keys changed", "detail", o.Detail, "revision", ring.Revision)
 	}
-	return k.install(ring, now)
+	return k.install(ring, p, now)
 }
 
 // install makes a stored ring the one in use.
-func (k *Keys) install(ring storage.Ring, now time.Time) error {
-	before, p := k.current.Load(), k.policy.Load()
+func (k *Keys) install(ring storage.Ring, p *policy, now time.Time) error {
+	before := k.current.Load()
 	if before != nil && before.policy == p && before.ring.Revision == ring.Revision && before.sameStates(p.infos(ring, now)) {
 		return nil
 	}

@@ -142,7 +142,7 @@ func (k *Keys) Ready() error {
 		return *err
 	}
 	now := k.current.Load()
-	for _, alg := range k.policy.Load().algs {
+	for _, alg := range now.policy.algs {
 		if now.signers[alg] == nil {
 			return fmt.Errorf("keys: no active key for %s", alg)
 		}

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -49,14 +48,11 @@ func (k *Keys) Configure(ctx context.Context, o Options, change storage.Change) 
 		}
 	}
 	k.policy.Store(p)
-	err := k.change(ctx, change, func(*draft) error { return nil })
-	if err == nil {
-		return nil
+	err := k.change(ctx, change, func(*draft) error { return nil }) // until the ring is saved, what is in use is by the policy before
+	if err != nil {
+		k.policy.CompareAndSwap(p, before)
 	}
-	k.policy.CompareAndSwap(p, before)
-	k.changing.Lock()
-	defer k.changing.Unlock()
-	return errors.Join(err, k.install(k.current.Load().ring, k.now().UTC().Truncate(time.Second)))
+	return err
 }
 
 // letGo ends the signing of algorithms that were turned off.
