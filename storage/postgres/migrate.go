@@ -118,7 +118,7 @@ func (m migration) apply(ctx context.Context, tx pgx.Tx) error {
 // create makes the schema, in which there may be nothing of others.
 func (s *Store) create(ctx context.Context, tx pgx.Tx) error {
 	var others int64
-	err := tx.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('signet')`).Scan(&others)
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'signet'`).Scan(&others)
 	switch {
 	case err != nil:
 		return err
@@ -154,11 +154,14 @@ type querier interface {
 // the versions up to known.
 func schemaVersion(ctx context.Context, q querier, known int) (int, error) {
 	var exists bool
-	if err := q.QueryRow(ctx, `SELECT to_regclass('signet.migrations') IS NOT NULL`).Scan(&exists); err != nil || !exists {
+	// Not to_regclass: it looks into a cache, which need not know yet what another node made while we waited for the lock.
+	err := q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'signet' AND c.relname = 'migrations')`).Scan(&exists)
+	if err != nil || !exists {
 		return 0, err
 	}
 	var version, compatible int
-	err := q.QueryRow(ctx, `SELECT coalesce(max(version), 0), coalesce(max(compatible), 0) FROM signet.migrations`).Scan(&version, &compatible)
+	err = q.QueryRow(ctx, `SELECT coalesce(max(version), 0), coalesce(max(compatible), 0) FROM signet.migrations`).Scan(&version, &compatible)
 	switch {
 	case err != nil:
 		return 0, err

@@ -26,6 +26,8 @@ type Options struct {
 	Timeout time.Duration    // of an act, all attempts together; 10 s by default
 	Now     func() time.Time // this machine's clock, which is compared with PostgreSQL's; time.Now by default
 	Log     *slog.Logger
+
+	dial pgconn.DialFunc // of tests; the driver's own if nil
 }
 
 func (o *Options) setDefaults() {
@@ -65,6 +67,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	config, err := configure(o.URL)
 	if err != nil {
 		return nil, err
+	}
+	if o.dial != nil {
+		config.ConnConfig.DialFunc = o.dial
 	}
 	s := &Store{address: addressOf(config.ConnConfig), user: config.ConnConfig.User, timeout: o.Timeout, now: o.Now, log: o.Log}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {

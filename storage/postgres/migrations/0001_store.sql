@@ -56,7 +56,7 @@ CREATE TABLE signet.sessions (
 	id       bytea PRIMARY KEY,
 	revision bigint NOT NULL DEFAULT 1,
 	sub      text COLLATE "C" NOT NULL,
-	expires  timestamptz NOT NULL, -- idle or not
+	expires  timestamptz, -- idle or not; null: never
 	record   bytea NOT NULL
 ) WITH (fillfactor = 80);
 
@@ -66,7 +66,7 @@ CREATE TABLE signet.families (
 	client   text COLLATE "C" NOT NULL,
 	sub      text COLLATE "C" NOT NULL,
 	session  bytea NOT NULL,
-	expires  timestamptz NOT NULL, -- idle or not
+	expires  timestamptz, -- idle or not; null: never
 	record   bytea NOT NULL
 ) WITH (fillfactor = 75);
 
