@@ -66,6 +66,10 @@ const (
 	writeTimeout   = 30 * time.Second
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 32 << 10
+
+	// Of HTTP/2: requests of one connection under way, and what is kept of bodies that nobody has read yet.
+	maxStreams  = 100
+	maxReceived = 128 << 10
 )
 
 // httpServer is every server of ours.
@@ -77,7 +81,15 @@ func httpServer(handler http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // mostly scanners that do not speak TLS
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReceiveBufferPerConnection: maxReceived,
+			MaxReceiveBufferPerStream:     maxReceived,
+			SendPingTimeout:               readTimeout, // to one that is silent
+			PingTimeout:                   readTimeout,
+			WriteByteTimeout:              readTimeout, // whoever reads nothing holds no answer
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // mostly scanners that do not speak TLS
 	}
 }
 

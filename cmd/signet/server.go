@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,6 +186,11 @@ func (s *server) providerOptions(next, before *setup) provider.Options {
 	return options
 }
 
+// trusted reports whether an address is a proxy's whose word counts.
+func (s *server) trusted(a netip.Addr) bool {
+	return slices.ContainsFunc(s.now.Load().cfg.TrustedProxy, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
 // close lets go of everything.
 func (s *server) close() error {
 	for _, l := range s.public {
@@ -221,7 +227,9 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		storage.Sweeper{Store: s.store, Retention: func() time.Duration { return s.now.Load().cfg.Audit.Retention }, Log: s.log, Swept: s.observed.swept}.Run(background)
 	})
 	failed := make(chan error, len(s.public)+len(s.observed.listeners)+1)
+	everybody := newCrowd(maxConnections, maxPerNetwork, s.trusted)
 	for _, l := range s.public {
+		l = everybody.listener(l)
 		if s.cfg.TLSCert != "" {
 			l = tls.NewListener(l, public.TLSConfig)
 		}
