@@ -32,6 +32,7 @@ import (
 	"signet/provider/oauth"
 	"signet/provider/register"
 	"signet/provider/requestobject"
+	"signet/provider/seen"
 	"signet/provider/session"
 	"signet/provider/token"
 	"signet/provider/tokeninfo"
@@ -152,6 +153,7 @@ type Provider struct {
 
 	observer Observer
 	tracer   Tracer
+	seen     seen.Page
 }
 
 // New makes a provider.
@@ -179,7 +181,8 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{store: o.Store, keys: o.Keys, log: o.Log, pages: pages, proxied: len(o.TrustedProxies) > 0, observer: o.Observer, tracer: o.Tracer}
+	p := &Provider{store: o.Store, keys: o.Keys, log: o.Log, pages: pages, proxied: len(o.TrustedProxies) > 0, observer: o.Observer, tracer: o.Tracer,
+		seen: seen.Page{Issuer: o.Issuer, Keys: o.Keys, Proxied: len(o.TrustedProxies) > 0, Now: o.Now}}
 	for _, proxy := range o.TrustedProxies {
 		prefix, err := netip.ParsePrefix(proxy)
 		if err != nil {
@@ -220,6 +223,9 @@ func newFetched(o Options, issuer *url.URL) fetched {
 
 // basePath is the issuer's path without a slash at the end.
 func basePath(issuer *url.URL) string { return strings.TrimSuffix(issuer.EscapedPath(), "/") }
+
+// Probe returns a path below the issuer that says, for a minute, how a request looks when it arrives.
+func (p *Provider) Probe() (string, error) { return p.seen.Open() }
 
 // endpoints are the rooms that answer requests.
 type endpoints struct {

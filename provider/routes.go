@@ -17,6 +17,7 @@ import (
 	"signet/provider/logout"
 	"signet/provider/oauth"
 	"signet/provider/problem"
+	"signet/provider/seen"
 	"signet/provider/trail"
 	"signet/web"
 )
@@ -98,6 +99,7 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	}
 
 	// What the operator's machines call.
+	route(r, base+seen.Path+"/{handle}", p.wrongPage, get(func(w http.ResponseWriter, r *http.Request) { p.seen.Get(w, r, p.notFound) }))
 	route(r, "/healthz", wrongMethod, get(p.healthz))
 	route(r, "/readyz", wrongMethod, get(p.readyz))
 

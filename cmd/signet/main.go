@@ -108,8 +108,8 @@ Run it:
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.devCommand(), a.serveCommand(), a.statusCommand(), a.reloadCommand(), a.clientCommand(), a.userCommand(), a.keyCommand(), a.tokenCommand(),
-		a.configCommand(), a.versionCommand())
+	root.AddCommand(a.devCommand(), a.serveCommand(), a.statusCommand(), a.doctorCommand(), a.reloadCommand(), a.clientCommand(), a.userCommand(), a.keyCommand(),
+		a.tokenCommand(), a.configCommand(), a.versionCommand())
 	a.group(root)
 	return root
 }

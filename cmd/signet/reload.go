@@ -240,6 +240,7 @@ func (s *server) admin(cfg configured) http.Handler {
 		Scopes: catalogue.Added(),
 		Hash:   s.passwords.Hash,
 		Status: admin.Status{Version: version().Version, Issuer: cfg.Issuer, PID: os.Getpid(), Started: s.started},
+		Probe:  func() (string, error) { return s.now.Load().provider.Probe() },
 		Reload: s.reloadByOperator,
 		File:   cfg.file,
 		Now:    time.Now,

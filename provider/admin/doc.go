@@ -6,6 +6,7 @@
 //
 //	GET    /status
 //	POST   /reload                                                              → {changed}
+//	GET    /probe                                                              → {path}
 //	GET    /clients          POST   /clients          {type, name, fields}      → {client, secret}
 //	GET    /clients/{id}     PATCH  /clients/{id}     {fields}
 //	DELETE /clients/{id}     POST   /clients/{id}/secret                        → {client, secret}
@@ -59,6 +60,7 @@ type Options struct {
 	Scopes []string                                      // those that the operator added to the standard ones
 	Hash   func(context.Context, string) (string, error) // of a new password
 	Status Status
+	Probe  func() (string, error) // see [Probe]; nil: no server runs
 	// Reload has the server read its configuration again; nil: none runs.
 	Reload func(ctx context.Context, by audit.Origin) (Reloaded, error)
 	File   string // the configuration file, for saying where a declaration is changed
@@ -93,6 +95,7 @@ func New(o Options) http.Handler {
 	}))
 
 	r.Get("/status", answer(a.status))
+	r.Get("/probe", answer(a.probe))
 	r.Post("/reload", answer(a.reload))
 
 	r.Get("/clients", answer(a.listClients))
@@ -145,6 +148,22 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return write(w, done)
+}
+
+// Probe is where the server says how it sees whoever asks.
+type Probe struct {
+	Path string `json:"path"` // below the issuer, good for a minute
+}
+
+func (a *api) probe(w http.ResponseWriter, _ *http.Request) error {
+	if a.Options.Probe == nil {
+		return refuse(http.StatusConflict, "no server runs here")
+	}
+	path, err := a.Options.Probe()
+	if err != nil {
+		return err
+	}
+	return write(w, Probe{path})
 }
 
 // change describes a change for the audit log.
