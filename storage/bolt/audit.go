@@ -40,23 +40,27 @@ func (t *tx) writeEntries() error {
 	if len(t.entries) == 0 {
 		return nil
 	}
+	return t.writeRecord(t.entries)
+}
+
+// writeRecord appends a record to the log.
+func (t *tx) writeRecord(entries []audit.Entry) error {
 	log := t.bucket([]byte(auditBucket))
 	sequence := log.Sequence() + 1
 	if err := log.SetSequence(sequence); err != nil {
 		t.fail(err)
 		return err
 	}
-	if segment := t.subBucket(log, t.segment(sequence)); segment != nil {
+	if segment := t.subBucket(log, t.segment(sequence, dayOf(entries[0].Time))); segment != nil {
 		segment.FillPercent = appendFill
-		write(t, segment, binary.BigEndian.AppendUint64(nil, sequence), commitRecord{Entries: t.entries})
+		write(t, segment, binary.BigEndian.AppendUint64(nil, sequence), commitRecord{Entries: entries})
 	}
 	return t.failed
 }
 
 // segment names the segment of a new record: the last one while its day lasts. Acts of one moment may differ in what day it
 // is, around midnight; that opens no segment for the day before.
-func (t *tx) segment(sequence uint64) []byte {
-	today := dayOf(t.entries[0].Time)
+func (t *tx) segment(sequence uint64, today uint32) []byte {
 	last, _ := t.bucket([]byte(auditBucket)).Cursor().Last()
 	if last != nil && (today == segmentDay(last) || today+1 == segmentDay(last)) {
 		return append([]byte(nil), last...)

@@ -251,6 +251,9 @@ func (s *Store) prepare(found bool) error {
 		if err != nil {
 			return err
 		}
+		if bolt.Bucket([]byte(metaBucket)).Get(metaUnfinished) != nil {
+			return fmt.Errorf("%w: %s is what an interrupted restore or migration left behind; remove it and begin again", ErrUnfinished, s.path)
+		}
 		if version < 2 {
 			return s.migrate(newTx(bolt, s.log))
 		}

@@ -15,54 +15,94 @@ func Reopen(t *testing.T, open func(t *testing.T) (reopen func() storage.Store))
 		t.Parallel()
 		reopen := open(t)
 		r := &room{T: t, Store: reopen()}
-		v := r.newVisit("ann")
-		spent := r.newFamily(v, true)
-		moved, _, err := r.RotateFamily(r.ctx(), rotation(spent, 0))
-		r.ok(err)
-		code, _ := r.newCode(v, true)
-		interaction, wantInteraction := r.newInteraction()
-		kept, wantKept := makeKept()
-		r.ok(r.KeepRequest(r.ctx(), wantKept, 99))
-		client, err := r.SaveClient(r.ctx(), fullClient("another"), change)
-		r.ok(err)
-		resource, err := r.SaveResource(r.ctx(), fullResource(""), change)
-		r.ok(err)
-		ring, err := r.SaveRing(r.ctx(), fullRing(), change)
-		r.ok(err)
-		initial, wantInitial := r.newInitial(3)
-		r.ok(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change))
-		entries := r.log()
+		all := r.furnish()
 		r.ok(r.Close())
 
 		r.Store = reopen()
 		defer r.Close()
-		r.unchanged(moved)
-		r.same(r.sessions(v, now), []storage.ID{v.session.ID})
-		user, err := r.UserByLogin(r.ctx(), "ann")
-		r.ok(err)
-		r.same(user, v.user)
-		gotClient, err := r.Client(r.ctx(), "another")
-		r.ok(err)
-		r.same(gotClient, client)
-		gotResource, err := r.Resource(r.ctx(), "")
-		r.ok(err)
-		r.same(gotResource, resource)
-		gotRing, err := r.Ring(r.ctx())
-		r.ok(err)
-		r.same(gotRing, ring)
-		gotInteraction, err := r.Interaction(r.ctx(), interaction, now)
-		r.ok(err)
-		r.same(gotInteraction, wantInteraction)
-		gotInitial, err := r.InitialToken(r.ctx(), initial, now)
-		r.ok(err)
-		r.same(gotInitial, wantInitial)
-		r.same(r.log(), entries)
-		r.refused(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change), storage.ErrSpent)
-		gotKept, err := r.TakeRequest(r.ctx(), kept, now)
-		r.ok(err)
-		r.same(gotKept, wantKept)
-		_, err = r.RedeemCode(r.ctx(), redemption(code), makeFamily())
-		r.ok(err)
-		r.same(len(r.log(audit.CodeRedeemed)), 2)
+		r.has(all)
 	})
+}
+
+// furniture is something of everything that a store holds.
+type furniture struct {
+	visit           visit
+	moved           storage.Family
+	code            storage.Handle
+	interaction     storage.Handle
+	wantInteraction storage.Interaction
+	kept            storage.Handle
+	wantKept        storage.KeptRequest
+	client          storage.Client
+	resource        storage.Resource
+	ring            storage.Ring
+	initial         storage.Handle
+	wantInitial     storage.InitialToken
+	consent         storage.Consent
+	entries         []audit.Entry
+}
+
+// furnish stores it.
+func (r *room) furnish() (f furniture) {
+	r.Helper()
+	f.visit = r.newVisit("ann")
+	h, issue := makeIssue(f.visit, true)
+	issue.Consent = &storage.Consent{Scopes: []string{"openid", "email"}}
+	r.ok(r.Authorize(r.ctx(), issue))
+	redeemed, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+	r.ok(err)
+	f.moved, _, err = r.RotateFamily(r.ctx(), rotation(redeemed.Family, 0))
+	r.ok(err)
+	f.consent, err = r.Consent(r.ctx(), f.visit.user.Sub, clientID)
+	r.ok(err)
+	f.code, _ = r.newCode(f.visit, true)
+	f.interaction, f.wantInteraction = r.newInteraction()
+	f.kept, f.wantKept = makeKept()
+	r.ok(r.KeepRequest(r.ctx(), f.wantKept, 99))
+	f.client, err = r.SaveClient(r.ctx(), fullClient("another"), change)
+	r.ok(err)
+	f.resource, err = r.SaveResource(r.ctx(), fullResource(""), change)
+	r.ok(err)
+	f.ring, err = r.SaveRing(r.ctx(), fullRing(), change)
+	r.ok(err)
+	f.initial, f.wantInitial = r.newInitial(3)
+	r.ok(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change))
+	f.entries = r.log()
+	return f
+}
+
+// has fails the test unless the store holds all of it, and every act goes on from there.
+func (r *room) has(f furniture) {
+	r.Helper()
+	r.unchanged(f.moved)
+	r.same(r.sessions(f.visit, now), []storage.ID{f.visit.session.ID})
+	user, err := r.UserByLogin(r.ctx(), "ann")
+	r.ok(err)
+	r.same(user, f.visit.user)
+	client, err := r.Client(r.ctx(), "another")
+	r.ok(err)
+	r.same(client, f.client)
+	resource, err := r.Resource(r.ctx(), "")
+	r.ok(err)
+	r.same(resource, f.resource)
+	ring, err := r.Ring(r.ctx())
+	r.ok(err)
+	r.same(ring, f.ring)
+	consent, err := r.Consent(r.ctx(), f.visit.user.Sub, clientID)
+	r.ok(err)
+	r.same(consent, f.consent)
+	interaction, err := r.Interaction(r.ctx(), f.interaction, now)
+	r.ok(err)
+	r.same(interaction, f.wantInteraction)
+	initial, err := r.InitialToken(r.ctx(), f.initial, now)
+	r.ok(err)
+	r.same(initial, f.wantInitial)
+	r.same(r.log(), f.entries)
+	r.refused(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change), storage.ErrSpent)
+	kept, err := r.TakeRequest(r.ctx(), f.kept, now)
+	r.ok(err)
+	r.same(kept, f.wantKept)
+	_, err = r.RedeemCode(r.ctx(), redemption(f.code), makeFamily())
+	r.ok(err)
+	r.same(len(r.log(audit.CodeRedeemed)), 2)
 }

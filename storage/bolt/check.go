@@ -1,0 +1,101 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"signet/storage"
+	"signet/storage/rows"
+)
+
+var _ storage.Checked = (*Store)(nil)
+
+// Check implements [storage.Checked]. All pages in use are read under the guard against faults. bbolt's own check, which also looks for
+// pages that are lost or used twice, must have no writer beside it and runs in a goroutine of its own: it comes last, as an act, and only
+// when the pages are sound. Other acts wait for it, about a second for each GiB that is in memory.
+func (s *Store) Check(ctx context.Context, row func(storage.Row) error, login func(storage.Login), fault func(storage.Fault)) error {
+	sound := true
+	found := func(f storage.Fault) {
+		sound = false
+		fault(f)
+	}
+	err := s.view(ctx, func(t *tx) error {
+		t.checkBuckets(found)
+		if err := t.export(ctx, row, func(f storage.Fault) error { found(f); return nil }); err != nil {
+			return err
+		}
+		t.checkKeys(found)
+		t.checkCounts(found)
+		return t.bucket([]byte(loginBucket)).ForEach(func(key, sub []byte) error {
+			login(storage.Login{Key: string(key), Sub: string(sub)})
+			return nil
+		})
+	})
+	if err != nil || !sound {
+		return err
+	}
+	return s.do(ctx, func(t *tx) error {
+		for err := range t.bolt.Check() {
+			fault(storage.Fault{Problem: "the pages of the file: " + err.Error()})
+		}
+		return nil
+	})
+}
+
+// checkBuckets finds what is no table of ours.
+func (t *tx) checkBuckets(fault func(storage.Fault)) {
+	_ = t.bolt.ForEach(func(name []byte, _ *bbolt.Bucket) error { // its only error is that of the function
+		if !slices.Contains(buckets, string(name)) {
+			fault(storage.Fault{Problem: fmt.Sprintf("the file has a bucket %q that is not of this version", name)})
+		}
+		return nil
+	})
+}
+
+// checkKeys finds rows that are not where their record belongs, and so are not found.
+func (t *tx) checkKeys(fault func(storage.Fault)) {
+	for _, kind := range storage.Kinds {
+		switch kind {
+		case storage.KindEntry, storage.KindRemoved, storage.KindAssertion: // their keys are not in their records
+			continue
+		}
+		for key, row := range t.stored(kind) {
+			record, err := rows.Decode(storage.Row{Kind: kind, Record: row})
+			if err != nil {
+				continue // who is given the rows finds it
+			}
+			slot, want, _ := placeOf(record)
+			switch {
+			case !bytes.Equal(key, want):
+				fault(storage.Fault{Kind: kind, Key: printable(key), Problem: "it is under another key than its own, " + printable(want)})
+			case slot != nil && t.get(t.bucket([]byte(bucketOf[kind]), slot), key) == nil:
+				fault(storage.Fault{Kind: kind, Key: printable(key), Problem: "it is in another slot than its id says"})
+			}
+		}
+	}
+}
+
+// checkCounts finds entries of the index behind the limits of addresses that lead nowhere.
+func (t *tx) checkCounts(fault func(storage.Fault)) {
+	each(t.bucket([]byte(openRows)), func(key, _ []byte) bool {
+		at := bytes.LastIndexByte(key[:max(len(key)-len(storage.ID{}), 0)], 0)
+		if at < 1 || len(key) != at+1+len(storage.ID{}) {
+			fault(storage.Fault{Key: printable(key), Problem: "the index of what counts for an address has an entry that is none"})
+			return true
+		}
+		id := storage.ID(key[at+1:])
+		kind, table := storage.KindInteraction, string(interactionRows)
+		if key[0] == byte(countKept) {
+			kind, table = storage.KindKept, string(keptRows)
+		}
+		slot := t.bucket([]byte(table), slotOf(id.Time()))
+		if slot != nil && t.get(slot, id[:]) == nil { // without its slot it was swept, and the index is about to be
+			fault(storage.Fault{Kind: kind, Key: id.String(), Problem: "it counts for the limit of its address, but is not there"})
+		}
+		return true
+	})
+}
