@@ -126,6 +126,12 @@ func (o *Options) complete() error {
 // Algs returns the algorithms that are on, as configured.
 func (k *Keys) Algs() []string { return slices.Clone(k.policy.Load().algs) }
 
+// Fits reports whether the store's keys are wrapped with a master key: nil, or ErrMasterKey.
+func (k *Keys) Fits(m *Master) error {
+	_, err := openSealKeys(m, k.current.Load().ring.Seals)
+	return err
+}
+
 // JWKS returns the published keys (RFC 7517 section 5) and the strong ETag of these bytes. They must not be changed.
 func (k *Keys) JWKS() (body []byte, etag string) {
 	now := k.current.Load()

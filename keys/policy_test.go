@@ -65,6 +65,17 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestFits(t *testing.T) {
+	t.Parallel()
+	k := open(t, options(new(keystest.Rings), newClock()))
+	if err := k.Fits(keystest.Master()); err != nil {
+		t.Error(err)
+	}
+	if err := k.Fits(keys.NewMaster([32]byte{7})); !errors.Is(err, keys.ErrMasterKey) {
+		t.Errorf("another key: %v", err)
+	}
+}
+
 // Requests go on while the policy changes; the race detector looks on.
 func TestUseDuringConfigure(t *testing.T) {
 	t.Parallel()

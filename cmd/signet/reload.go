@@ -160,6 +160,10 @@ func (s *server) reloaded(ctx context.Context) ([]string, error) {
 	if faults := configs.Fixed(before.cfg.Config, cfg.Config); faults != nil {
 		return nil, faults
 	}
+	if m, err := keys.LoadMaster(s.app.masterPath(cfg.Config)); err == nil && s.keys.Fits(m) != nil {
+		return nil, configs.Faults{{Place: cfg.Place("master_key_file"), Key: "master_key_file", Problem: "its file holds another key than the one that the store's keys are wrapped with",
+			Fix: "put back the key that was there"}}
+	}
 	next, err := s.prepare(ctx, cfg, before)
 	if err != nil {
 		return nil, err

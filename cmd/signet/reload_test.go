@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -220,6 +221,67 @@ users:
 	p.stop()
 	if strings.Contains(p.out.String(), `"level":"ERROR","msg":"request"`) || strings.Contains(p.out.String(), "panic") {
 		t.Errorf("%s", p.out)
+	}
+}
+
+// What the store refuses midway is undone, as far as that can be.
+func TestReloadThatTheStoreRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data, file := filepath.Join(dir, "data"), filepath.Join(dir, "signet.yaml")
+	configure := func(clients ...string) {
+		text := fmt.Sprintf("listen: 127.0.0.1:0\nissuer: http://127.0.0.1:8080\ndata: %s\nkeys: {algorithms: [RS256, ES256, ES384]}\nclients:\n", data)
+		if len(clients) == 2 {
+			text = strings.Replace(text, ", ES384", "", 1)
+		}
+		for _, c := range clients {
+			id, name, _ := strings.Cut(c, "=")
+			text += fmt.Sprintf("  - {id: %s, client_name: %s, type: spa, redirect_uris: [https://app.example/cb]}\n", id, name)
+		}
+		writeFile(t, file, text)
+	}
+	signet := func(args ...string) string {
+		out := &syncBuffer{}
+		if code := run(t.Context(), append(args, "--data", data), strings.NewReader(""), out, out, nil); code != done {
+			t.Fatalf("%v: %s", args, out)
+		}
+		return out.String()
+	}
+	configure("a=A", "b=B")
+	p := start(t, "serve", "--config", file)
+	defer p.stop()
+	configure("a=A")
+	if r, err := reload(t, data); err != nil || fmt.Sprint(r.Changed) != "[keys.algorithms clients]" {
+		t.Fatalf("%v, %v", r.Changed, err)
+	}
+	signet("client", "remove", "b")
+	algorithms := signet("key", "list")
+
+	configure("a=Renamed", "b=B") // b's id is never given again
+	_, err := reload(t, data)
+	if err == nil || !strings.Contains(err.Error(), "the declared clients: b: ") || !strings.Contains(err.Error(), "a client that was removed had this id") {
+		t.Errorf("%v", err)
+	}
+	if shown := signet("client", "show", "a"); !strings.Contains(shown, "client_name") || strings.Contains(shown, "Renamed") {
+		t.Errorf("not as before: %s", shown)
+	}
+	if got := signet("key", "list"); got != algorithms {
+		t.Errorf("keys are not as before: %s, but %s", algorithms, got)
+	}
+
+	configure("a=A")
+	key := filepath.Join(data, masterName)
+	kept, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, key, base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n")
+	if _, err := reload(t, data); err == nil || !strings.Contains(err.Error(), "master_key_file") {
+		t.Errorf("another master key: %v", err)
+	}
+	writeFile(t, key, string(kept))
+	if r, err := reload(t, data); err != nil || len(r.Changed) != 0 {
+		t.Errorf("%v, %v", r.Changed, err)
 	}
 }
 
