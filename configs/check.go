@@ -36,6 +36,7 @@ func (l *loader) check() {
 	if c.Data == "" {
 		l.against("data", "no folder", "name one; ./signet-data is the default")
 	}
+	l.checkStorage()
 	l.order("lifetimes.refresh_idle", c.Lifetimes.RefreshIdle, "lifetimes.refresh_absolute", c.Lifetimes.RefreshAbsolute)
 	l.order("lifetimes.session_idle", c.Lifetimes.SessionIdle, "lifetimes.session_absolute", c.Lifetimes.SessionAbsolute)
 	l.order("keys.announce", c.Keys.Announce, "keys.rotate_every", c.Keys.RotateEvery)
@@ -68,6 +69,35 @@ func (l *loader) order(lesser string, a time.Duration, greater string, b time.Du
 		name = greater
 	}
 	l.against(name, lesser+" ("+FormatDuration(a)+") is longer than "+greater+" ("+FormatDuration(b)+")", "make it shorter, or the other longer")
+}
+
+// checkStorage keeps the database's password out of where others read it: the configuration, as with all secrets, and the arguments of
+// a process, which everybody on a machine can see.
+func (l *loader) checkStorage() {
+	if !l.fine("storage", "storage_file") {
+		return
+	}
+	c := l.config
+	const use = "leave it out and use storage_file, SIGNET_STORAGE, PGPASSFILE or PGPASSWORD"
+	place := l.places["storage"]
+	switch {
+	case c.StorageFile != "" && place != (Place{}):
+		l.against("storage_file", "it stands beside storage", "keep one of the two")
+	case !hasPassword(c.Storage) || place.Name == Env("storage"):
+	case place.Line > 0:
+		l.against("storage", "a password does not stand in this file", use)
+	default:
+		l.against("storage", "everybody on this machine can read a password in an argument", use)
+	}
+}
+
+func hasPassword(storage string) bool {
+	u, err := url.Parse(storage)
+	if err != nil {
+		return false
+	}
+	_, inUser := u.User.Password()
+	return inUser || u.Query().Has("password") || u.Query().Has("sslpassword")
 }
 
 // checkTLS: the pair is judged whatever else is wrong, and the issuer only where it and the pair are fine.

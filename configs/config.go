@@ -23,7 +23,8 @@ type Config struct {
 	Issuer              string // byte for byte as given
 	Listen              string // host:port
 	Data                string // folder
-	Storage             string // StorageBolt
+	Storage             string // StorageBolt, or the URL of a PostgreSQL database
+	StorageFile         string // that holds such a URL; then Storage says nothing
 	MasterKeyFile       string // "": master.key in Data
 	Registration        string // RegistrationOff, RegistrationToken or RegistrationOpen
 	StatementIssuers    []StatementIssuer
@@ -60,7 +61,7 @@ func (c Config) Place(name string) Place { return c.places[name] }
 
 // Values of Storage, Registration and RegistrationPKCE.
 const (
-	StorageBolt = "bolt"
+	StorageBolt = "bolt" // a file in the data folder
 
 	RegistrationOff   = "off"
 	RegistrationToken = "token" // with an initial access token that the operator makes
@@ -69,6 +70,9 @@ const (
 	PKCEOptional = "optional"
 	PKCERequired = "required"
 )
+
+// Postgres says whether everything is kept in a PostgreSQL database.
+func (c Config) Postgres() bool { return c.StorageFile != "" || c.Storage != StorageBolt }
 
 // StatementIssuer is somebody whose software statements are taken.
 type StatementIssuer struct {

@@ -56,6 +56,7 @@ func TestExample(t *testing.T) {
 		t.Parallel()
 		live := regexp.MustCompile(`(?m)^#(\S| {2,4}\S)`).ReplaceAllString(string(content), "$1")
 		live = strings.Replace(live, "issuer: http://localhost:8080", "issuer: https://id.example.com", 1)
+		live = strings.Replace(live, "storage: bolt\n", "", 1) // storage_file takes its place
 		c, err := parseFile(live)
 		if err != nil {
 			t.Fatal(err)
@@ -111,38 +112,42 @@ func TestFaults(t *testing.T) {
 		"idle over absolute": {"lifetimes:\n  session_idle: 20d", "signet.yaml:2: lifetimes.session_idle: lifetimes.session_idle (20d) is longer than lifetimes.session_absolute (14d); make it shorter, or the other longer"},
 		"absolute under idle": {"lifetimes:\n  session_absolute: 1h",
 			"signet.yaml:2: lifetimes.session_absolute: lifetimes.session_idle (1d) is longer than lifetimes.session_absolute (1h); make it shorter, or the other longer"},
-		"PostgreSQL comes later, its password is not repeated": {"storage: postgres://u:secret@h/d", "signet.yaml:1: storage: PostgreSQL comes later; write bolt until then"},
-		"registration: another policy":                         {"registration: maybe", `signet.yaml:1: registration: "maybe" is not known; known here: off, token, open`},
-		"registration_pkce: another value":                     {"registration_pkce: never", `signet.yaml:1: registration_pkce: "never" is not known; known here: required, optional`},
-		"everywhere as outgoing":                               {"outgoing_allow: [\"::/0\"]", "signet.yaml:1: outgoing_allow: ::/0 is every address, those of this machine too; write the range that the apps are in"},
-		"all of IPv4 as outgoing":                              {"outgoing_allow: [\"::ffff:0.0.0.0/96\"]", "signet.yaml:1: outgoing_allow: ::ffff:0.0.0.0/96 is every address, those of this machine too; write the range that the apps are in"},
-		"no address as outgoing":                               {"outgoing_allow: [localhost]", `signet.yaml:1: outgoing_allow: "localhost" is no address and no range; write 10.0.0.0/8 or 192.0.2.7`},
-		"a rate without a burst":                               {"rate_limits:\n  address: 50/s", `signet.yaml:2: rate_limits.address: "50/s" is no rate; write it like 50/s burst 500: so many a second (s), minute (m) or hour (h), and so many at once`},
-		"a rate of nothing":                                    {"rate_limits: {client: 0/s burst 1}", `signet.yaml:1: rate_limits.client: "0/s burst 1" is no rate; write it like 50/s burst 500: so many a second (s), minute (m) or hour (h), and so many at once`},
-		"resources come later":                                 {"resources: []", "signet.yaml:1: resources: resources of their own come later; leave it out until then"},
-		"Discovery 3: RS256 is required":                       {"keys: {algorithms: [ES256]}", "signet.yaml:1: keys.algorithms: RS256 is missing, and OpenID Connect Discovery 3 requires it; add RS256"},
-		"algorithm without key":                                {"access_tokens: {algorithm: ES384}", "signet.yaml:1: access_tokens.algorithm: ES384 has no key; add it to keys.algorithms, or choose one of those"},
-		"algorithm none":                                       {"keys: {algorithms: [RS256, none]}", `signet.yaml:1: keys.algorithms: "none" is not known; known here: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA`},
-		"everybody as proxy":                                   {"trusted_proxy: [0.0.0.0/0]", "signet.yaml:1: trusted_proxy: 0.0.0.0/0 is everybody, and then any address can be claimed; write the proxy's own range"},
-		"IPv4 as IPv6":                                         {"trusted_proxy: [\"::ffff:10.0.0.0/104\"]", "signet.yaml:1: trusted_proxy: ::ffff:10.0.0.0/104 is IPv4 written as IPv6; write 10.0.0.0/8"},
-		"an IPv4 address as IPv6":                              {"trusted_proxy: [\"::ffff:10.0.0.7\"]", "signet.yaml:1: trusted_proxy: ::ffff:10.0.0.7 is IPv4 written as IPv6; write 10.0.0.7"},
-		"host bits of IPv4 as IPv6":                            {"trusted_proxy: [\"::ffff:10.1.0.0/104\"]", "signet.yaml:1: trusted_proxy: ::ffff:10.1.0.0/104 is IPv4 written as IPv6; write 10.0.0.0/8"},
-		"all of IPv4 as IPv6":                                  {"trusted_proxy: [\"::ffff:0.0.0.0/96\"]", "signet.yaml:1: trusted_proxy: ::ffff:0.0.0.0/96 holds every IPv4 address, and then any address can be claimed; write the proxy's own range"},
-		"host bits":                                            {"trusted_proxy: [10.1.0.0/8]", "signet.yaml:1: trusted_proxy: 10.1.0.0/8 has bits beyond its length; write 10.0.0.0/8"},
-		"http beyond this machine":                             {"issuer: http://id.example.com", "signet.yaml:1: issuer: http beyond this machine lets anybody on the way read tokens and passwords; use https; on a closed test network, set allow_insecure_issuer: true"},
-		"https and nothing speaks TLS":                         {"issuer: https://id.example.com", "signet.yaml:1: issuer: it says https, and nothing here speaks TLS; set tls_cert and tls_key; or, where a proxy speaks TLS for us, trusted_proxy to the proxy's address"},
-		"TLS for http":                                         {"tls_cert: a\ntls_key: b", "default: issuer: it says http, and tls_cert makes us speak TLS; begin the issuer with https://, or leave tls_cert and tls_key out"},
-		"certificate without key":                              {"issuer: https://a.example\ntls_cert: a", "signet.yaml:2: tls_cert: the key is missing; set tls_key as well"},
-		"listen is no URL":                                     {"listen: http://localhost:8080", "signet.yaml:1: listen: not an address with a port; write it like localhost:8080, or :8080 for every address"},
-		"metrics where everybody comes":                        {"metrics_listen: :8080", "signet.yaml:1: metrics_listen: it is the address of listen, where everybody would read the metrics; choose another port, like localhost:9464"},
-		"metrics at no address":                                {"metrics_listen: localhost", "signet.yaml:1: metrics_listen: not an address with a port; write it like localhost:8080, or :8080 for every address"},
-		"traces to a receiver without a path":                  {"tracing: {endpoint: http://localhost:4318}", "signet.yaml:1: tracing.endpoint: it has no path; OTLP receivers take traces at /v1/traces, so write it like http://localhost:4318/v1/traces"},
-		"traces with a secret in the URL":                      {"tracing: {endpoint: 'https://k:s3cret@otlp.example/v1/traces'}", "signet.yaml:1: tracing.endpoint: it has a user name, a query or a fragment; leave these out, and name a receiver's key in the variable OTEL_EXPORTER_OTLP_HEADERS"},
-		"more than all traces":                                 {"tracing: {sample: 10}", "signet.yaml:1: tracing.sample: \"10\" is no share; write a number from 0 (none) to 1 (all), like 0.1"},
-		"client without id":                                    {"clients:\n  - type: web", "signet.yaml:2: clients: an entry without id; give it one: it is how the entry is found again"},
-		"client twice":                                         {"clients:\n  - id: a\n  - id: a", "signet.yaml:3: clients: a is declared already, on line 2; remove one of the two"},
-		"users as a mapping":                                   {"users: {a: b}", "signet.yaml:1: users: not a list; begin each entry with a dash, as in \"- username: …\""},
-		"control characters do not reach the terminal":         {`"a\e[31m": 1`, "signet.yaml:1: a\uFFFD[31m: no such setting; known here: issuer, listen"},
+		"a password in the URL of PostgreSQL":              {"storage: postgres://u:secret@h/d", "signet.yaml:1: storage: a password does not stand in this file; leave it out and use storage_file, SIGNET_STORAGE, PGPASSFILE or PGPASSWORD"},
+		"a password in its query":                          {"storage: postgres://u@h/d?password=secret", "signet.yaml:1: storage: a password does not stand in this file; leave it out and use storage_file, SIGNET_STORAGE, PGPASSFILE or PGPASSWORD"},
+		"a URL that is none, its password is not repeated": {"storage: postgres://u:sec/ret@[h/d", "signet.yaml:1: storage: not a URL; write postgres://USER@HOST:PORT/DATABASE, and %40, %2F, %3A for @, / and : in a password"},
+		"another storage":                                  {"storage: mysql://u:secret@h/d", "signet.yaml:1: storage: neither bolt nor a URL of PostgreSQL; write bolt, or postgres://USER@HOST:PORT/DATABASE"},
+		"two storages":                                     {"storage: bolt\nstorage_file: f", "signet.yaml:2: storage_file: it stands beside storage; keep one of the two"},
+		"registration: another policy":                     {"registration: maybe", `signet.yaml:1: registration: "maybe" is not known; known here: off, token, open`},
+		"registration_pkce: another value":                 {"registration_pkce: never", `signet.yaml:1: registration_pkce: "never" is not known; known here: required, optional`},
+		"everywhere as outgoing":                           {"outgoing_allow: [\"::/0\"]", "signet.yaml:1: outgoing_allow: ::/0 is every address, those of this machine too; write the range that the apps are in"},
+		"all of IPv4 as outgoing":                          {"outgoing_allow: [\"::ffff:0.0.0.0/96\"]", "signet.yaml:1: outgoing_allow: ::ffff:0.0.0.0/96 is every address, those of this machine too; write the range that the apps are in"},
+		"no address as outgoing":                           {"outgoing_allow: [localhost]", `signet.yaml:1: outgoing_allow: "localhost" is no address and no range; write 10.0.0.0/8 or 192.0.2.7`},
+		"a rate without a burst":                           {"rate_limits:\n  address: 50/s", `signet.yaml:2: rate_limits.address: "50/s" is no rate; write it like 50/s burst 500: so many a second (s), minute (m) or hour (h), and so many at once`},
+		"a rate of nothing":                                {"rate_limits: {client: 0/s burst 1}", `signet.yaml:1: rate_limits.client: "0/s burst 1" is no rate; write it like 50/s burst 500: so many a second (s), minute (m) or hour (h), and so many at once`},
+		"resources come later":                             {"resources: []", "signet.yaml:1: resources: resources of their own come later; leave it out until then"},
+		"Discovery 3: RS256 is required":                   {"keys: {algorithms: [ES256]}", "signet.yaml:1: keys.algorithms: RS256 is missing, and OpenID Connect Discovery 3 requires it; add RS256"},
+		"algorithm without key":                            {"access_tokens: {algorithm: ES384}", "signet.yaml:1: access_tokens.algorithm: ES384 has no key; add it to keys.algorithms, or choose one of those"},
+		"algorithm none":                                   {"keys: {algorithms: [RS256, none]}", `signet.yaml:1: keys.algorithms: "none" is not known; known here: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA`},
+		"everybody as proxy":                               {"trusted_proxy: [0.0.0.0/0]", "signet.yaml:1: trusted_proxy: 0.0.0.0/0 is everybody, and then any address can be claimed; write the proxy's own range"},
+		"IPv4 as IPv6":                                     {"trusted_proxy: [\"::ffff:10.0.0.0/104\"]", "signet.yaml:1: trusted_proxy: ::ffff:10.0.0.0/104 is IPv4 written as IPv6; write 10.0.0.0/8"},
+		"an IPv4 address as IPv6":                          {"trusted_proxy: [\"::ffff:10.0.0.7\"]", "signet.yaml:1: trusted_proxy: ::ffff:10.0.0.7 is IPv4 written as IPv6; write 10.0.0.7"},
+		"host bits of IPv4 as IPv6":                        {"trusted_proxy: [\"::ffff:10.1.0.0/104\"]", "signet.yaml:1: trusted_proxy: ::ffff:10.1.0.0/104 is IPv4 written as IPv6; write 10.0.0.0/8"},
+		"all of IPv4 as IPv6":                              {"trusted_proxy: [\"::ffff:0.0.0.0/96\"]", "signet.yaml:1: trusted_proxy: ::ffff:0.0.0.0/96 holds every IPv4 address, and then any address can be claimed; write the proxy's own range"},
+		"host bits":                                        {"trusted_proxy: [10.1.0.0/8]", "signet.yaml:1: trusted_proxy: 10.1.0.0/8 has bits beyond its length; write 10.0.0.0/8"},
+		"http beyond this machine":                         {"issuer: http://id.example.com", "signet.yaml:1: issuer: http beyond this machine lets anybody on the way read tokens and passwords; use https; on a closed test network, set allow_insecure_issuer: true"},
+		"https and nothing speaks TLS":                     {"issuer: https://id.example.com", "signet.yaml:1: issuer: it says https, and nothing here speaks TLS; set tls_cert and tls_key; or, where a proxy speaks TLS for us, trusted_proxy to the proxy's address"},
+		"TLS for http":                                     {"tls_cert: a\ntls_key: b", "default: issuer: it says http, and tls_cert makes us speak TLS; begin the issuer with https://, or leave tls_cert and tls_key out"},
+		"certificate without key":                          {"issuer: https://a.example\ntls_cert: a", "signet.yaml:2: tls_cert: the key is missing; set tls_key as well"},
+		"listen is no URL":                                 {"listen: http://localhost:8080", "signet.yaml:1: listen: not an address with a port; write it like localhost:8080, or :8080 for every address"},
+		"metrics where everybody comes":                    {"metrics_listen: :8080", "signet.yaml:1: metrics_listen: it is the address of listen, where everybody would read the metrics; choose another port, like localhost:9464"},
+		"metrics at no address":                            {"metrics_listen: localhost", "signet.yaml:1: metrics_listen: not an address with a port; write it like localhost:8080, or :8080 for every address"},
+		"traces to a receiver without a path":              {"tracing: {endpoint: http://localhost:4318}", "signet.yaml:1: tracing.endpoint: it has no path; OTLP receivers take traces at /v1/traces, so write it like http://localhost:4318/v1/traces"},
+		"traces with a secret in the URL":                  {"tracing: {endpoint: 'https://k:s3cret@otlp.example/v1/traces'}", "signet.yaml:1: tracing.endpoint: it has a user name, a query or a fragment; leave these out, and name a receiver's key in the variable OTEL_EXPORTER_OTLP_HEADERS"},
+		"more than all traces":                             {"tracing: {sample: 10}", "signet.yaml:1: tracing.sample: \"10\" is no share; write a number from 0 (none) to 1 (all), like 0.1"},
+		"client without id":                                {"clients:\n  - type: web", "signet.yaml:2: clients: an entry without id; give it one: it is how the entry is found again"},
+		"client twice":                                     {"clients:\n  - id: a\n  - id: a", "signet.yaml:3: clients: a is declared already, on line 2; remove one of the two"},
+		"users as a mapping":                               {"users: {a: b}", "signet.yaml:1: users: not a list; begin each entry with a dash, as in \"- username: …\""},
+		"control characters do not reach the terminal":     {`"a\e[31m": 1`, "signet.yaml:1: a\uFFFD[31m: no such setting; known here: issuer, listen"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -307,7 +312,7 @@ func TestFlagsAreSettings(t *testing.T) {
 			t.Errorf("%s has no help", f.Name)
 		}
 	}
-	want := "issuer listen metrics-listen data storage master-key-file registration tls-cert tls-key trusted-proxy rate-limit outgoing-allow outgoing-ca"
+	want := "issuer listen metrics-listen data storage storage-file master-key-file registration tls-cert tls-key trusted-proxy rate-limit outgoing-allow outgoing-ca"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

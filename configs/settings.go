@@ -32,7 +32,10 @@ func table(c *Config) []setting {
 		{name: "listen", fixed: true, arg: "HOST:PORT", help: "address to listen on", into: text(&c.Listen)},
 		{name: "metrics_listen", fixed: true, arg: "HOST:PORT", help: "address at which Prometheus finds /metrics; best on this machine alone", into: text(&c.MetricsListen)},
 		{name: "data", fixed: true, arg: "DIR", help: "folder of the store, the socket and the master key", into: text(&c.Data)},
-		{name: "storage", fixed: true, arg: "bolt", help: "where to keep everything", into: storage(&c.Storage)},
+		{name: "storage", fixed: true, arg: "bolt|URL", help: "where to keep everything: a file in the data folder, or postgres://USER@HOST/DATABASE",
+			into: storage(&c.Storage)},
+		{name: "storage_file", fixed: true, arg: "FILE", help: "file with the URL of a PostgreSQL database, which may hold its password",
+			into: text(&c.StorageFile)},
 		{name: "master_key_file", fixed: true, arg: "FILE", help: "key that seals the stored keys (default master.key in the data folder)",
 			into: text(&c.MasterKeyFile)},
 		{name: "registration", arg: "off|token|open", help: "whether clients may register themselves: never, with a token of signet client token, or any",
@@ -348,16 +351,20 @@ func FormatDuration(d time.Duration) string {
 	return s
 }
 
+// storage never repeats a URL: it may hold a password.
 func storage(p *string) func([]string) error {
 	return single(func(v string) error {
 		switch {
 		case v == StorageBolt:
-			*p = v
-			return nil
-		case strings.HasPrefix(v, "postgres://"), strings.HasPrefix(v, "postgresql://"):
-			return errors.New("PostgreSQL comes later; write bolt until then") // never the URL: it may hold a password
+		case !strings.HasPrefix(v, "postgres://") && !strings.HasPrefix(v, "postgresql://"):
+			return errors.New("neither bolt nor a URL of PostgreSQL; write bolt, or postgres://USER@HOST:PORT/DATABASE")
+		default:
+			if _, err := url.Parse(v); err != nil {
+				return errors.New("not a URL; write postgres://USER@HOST:PORT/DATABASE, and %40, %2F, %3A for @, / and : in a password")
+			}
 		}
-		return errors.New("only bolt is known; write bolt")
+		*p = v
+		return nil
 	})
 }
 

@@ -91,7 +91,10 @@ func withRoom(dir string, err error) error {
 }
 
 // openStore opens the store of a data folder. Only a server makes one: a command on the wrong folder shall not.
-func openStore(cfg configs.Config, patience time.Duration, log *slog.Logger, make bool) (*bolt.Store, error) {
+func openStore(ctx context.Context, cfg configs.Config, patience time.Duration, log *slog.Logger, make bool) (storage.Store, error) {
+	if cfg.Postgres() {
+		return openPostgres(ctx, cfg, log, make)
+	}
 	path := filepath.Join(cfg.Data, storeName)
 	if _, err := os.Stat(path); !make && errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no store in %s; signet serve makes it at its first start, or name another folder with --data", cfg.Data)
@@ -102,9 +105,12 @@ func openStore(cfg configs.Config, patience time.Duration, log *slog.Logger, mak
 	}
 	store, err := bolt.Open(o)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, explain(err, "become the user whom signet runs as, or give the file to the one you are")
+		err = explain(err, "become the user whom signet runs as, or give the file to the one you are")
 	}
-	return store, err
+	if err != nil {
+		return nil, err // a nil store of bolt's would not be none
+	}
+	return store, nil
 }
 
 // masterPath is where the master key is: the configured file, a systemd credential, or master.key in the data folder.

@@ -126,7 +126,7 @@ func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*a
 	if faults != nil {
 		return nil, nil, faults
 	}
-	store, err := openStore(cfg, 500*time.Millisecond, quietLog(), false)
+	store, err := openStore(ctx, cfg, 500*time.Millisecond, quietLog(), false)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -26,7 +26,6 @@ import (
 	"signet/provider/admin"
 	"signet/provider/limit"
 	"signet/storage"
-	"signet/storage/bolt"
 	"signet/users"
 )
 
@@ -36,7 +35,7 @@ type server struct {
 	cfg         configured // that it was started with; of what can be reloaded, now has the last
 	log         *slog.Logger
 	started     time.Time
-	store       *bolt.Store
+	store       storage.Store
 	keys        *keys.Keys
 	passwords   *users.Authenticator
 	limits      *limit.Limits
@@ -63,9 +62,13 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 		return s, err
 	}
 	made := firstStart{store: missing(filepath.Join(cfg.Data, storeName)), key: missing(a.masterPath(cfg.Config))}
-	if s.store, err = openStore(cfg.Config, 2*time.Second, log, true); err != nil {
-		s.store = nil
+	if s.store, err = openStore(ctx, cfg.Config, 2*time.Second, log, true); err != nil {
 		return s, err
+	}
+	if cfg.Postgres() {
+		if made.store, err = unused(ctx, s.store); err != nil {
+			return s, err
+		}
 	}
 	if s.public, err = listen(ctx, cfg.Listen, "--listen"); err != nil { // before keys are made: a port in use is the likelier fault
 		s.public = nil

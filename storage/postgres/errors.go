@@ -25,6 +25,7 @@ var (
 	ErrRefused     = errors.New("PostgreSQL refuses us")
 	ErrUnfit       = errors.New("this PostgreSQL cannot be used")
 	ErrURL         = errors.New("not a URL of PostgreSQL")
+	ErrNoStore     = errors.New("there is no store in this database")
 
 	errClosed = errors.New("the store is closed")
 )

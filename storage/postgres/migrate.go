@@ -73,6 +73,9 @@ func (s *Store) migrate(ctx context.Context, conn *pgx.Conn, steps []migration) 
 	if err != nil || version >= len(steps) {
 		return s.explainMigration(err)
 	}
+	if version == 0 && s.found {
+		return fmt.Errorf("%w; signet serve makes it at its first start, or name another database", ErrNoStore)
+	}
 	return s.explainMigration(pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
 			return err

@@ -26,6 +26,8 @@ type Options struct {
 	Timeout time.Duration    // of an act, all attempts together; 10 s by default
 	Now     func() time.Time // this machine's clock, which is compared with PostgreSQL's; time.Now by default
 	Log     *slog.Logger
+	// Existing refuses a database without a store, with [ErrNoStore], where Open would make one.
+	Existing bool
 
 	dial pgconn.DialFunc // of tests; the driver's own if nil
 }
@@ -49,6 +51,7 @@ type Store struct {
 	address string
 	user    string
 	timeout time.Duration
+	found   bool // it must be there already
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -61,7 +64,7 @@ type Store struct {
 var _ storage.Store = (*Store)(nil)
 
 // Open opens the store of a database and makes it if there is none. A database that cannot be used is refused with [ErrURL],
-// [ErrUnreachable], [ErrRefused], [ErrUnfit] or [ErrNewer] and a sentence that says what to do and holds no password.
+// [ErrUnreachable], [ErrRefused], [ErrUnfit], [ErrNoStore] or [ErrNewer] and a sentence that says what to do and holds no password.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.setDefaults()
 	config, err := configure(o.URL)
@@ -71,7 +74,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.dial != nil {
 		config.ConnConfig.DialFunc = o.dial
 	}
-	s := &Store{address: addressOf(config.ConnConfig), user: config.ConnConfig.User, timeout: o.Timeout, now: o.Now, log: o.Log}
+	s := &Store{address: addressOf(config.ConnConfig), user: config.ConnConfig.User, timeout: o.Timeout, found: o.Existing, now: o.Now, log: o.Log}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("%w: its settings are refused; check pool_max_conns and the others that begin with pool_", ErrURL)
 	}

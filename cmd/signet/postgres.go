@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"signet/configs"
+	"signet/storage"
+	"signet/storage/postgres"
+)
+
+// openPostgres opens the store of a database.
+func openPostgres(ctx context.Context, cfg configs.Config, log *slog.Logger, make bool) (storage.Store, error) {
+	url, err := postgresURL(cfg)
+	if err != nil {
+		return nil, err
+	}
+	store, err := postgres.Open(ctx, postgres.Options{URL: url, Existing: !make, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	return store, nil
+}
+
+// postgresURL is the URL of the database. A file that holds it is like the master key's: for its owner alone.
+func postgresURL(cfg configs.Config) (string, error) {
+	if cfg.StorageFile == "" {
+		return cfg.Storage, nil
+	}
+	info, err := os.Stat(cfg.StorageFile)
+	if err != nil {
+		return "", fmt.Errorf("storage_file: %w; name a file that signet may read", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("storage_file: others may read %s, and the password in it (its mode is %#o); chmod 600 %[1]s", cfg.StorageFile, info.Mode().Perm())
+	}
+	content, err := os.ReadFile(cfg.StorageFile)
+	if err != nil {
+		return "", fmt.Errorf("storage_file: %w; name a file that signet may read", err)
+	}
+	return strings.TrimSpace(string(content)), nil
+}
+
+// unused says whether a store has no keys yet: no server has run on it.
+func unused(ctx context.Context, store storage.Rings) (bool, error) {
+	ring, err := store.Ring(ctx)
+	return ring.Revision == 0, err
+}
