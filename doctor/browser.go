@@ -104,11 +104,15 @@ func (e *examination) seen(ctx context.Context) {
 	e.judge(s)
 }
 
+// judge says what is wrong with how we were seen.
 func (e *examination) judge(s seen.Seen) {
 	before := len(e.findings)
 	peer, _ := netip.ParseAddr(s.Peer)
 	forwarded := s.For != "" && s.For != spoof // somebody added to what we sent
 	switch {
+	case s.Address == spoof && forwarded && lastHop(s.For) == s.Peer: // we are where the proxy is, and as trusted as it
+		e.say("proxy", Warning, e.base, "ask from another machine as well",
+			"this is the proxy's own machine, which is believed, so it cannot be told whether others are")
 	case s.Address == spoof:
 		e.say("proxy", Failure, e.base, "have the proxy set X-Forwarded-For to the address of its connection, or add that at the end; and name in trusted_proxy the proxy alone",
 			"whoever comes may choose the address that is throttled and logged: a made-up X-Forwarded-For is believed")
@@ -131,4 +135,9 @@ func (e *examination) judge(s seen.Seen) {
 		}
 		e.ok("proxy", "%s, and believes nobody else", text)
 	}
+}
+
+// lastHop is what the last proxy added to X-Forwarded-For.
+func lastHop(header string) string {
+	return strings.TrimSpace(header[strings.LastIndex(header, ",")+1:])
 }

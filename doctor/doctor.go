@@ -177,8 +177,17 @@ func (e *examination) get(ctx context.Context, path string, headers ...string) (
 	return e.ask(ctx, http.MethodGet, e.base+path, "", headers...)
 }
 
-// endpoint is a URL of the metadata, "" if it is not there.
-func (e *examination) endpoint(name string) string {
+// said is a text of the metadata, "" if it is not there.
+func (e *examination) said(name string) string {
 	s, _ := e.metadata[name].(string)
 	return s
+}
+
+// endpoint is a URL of the metadata, "" if it is not there. Where the issuer is said wrong it is where it would be if it were not, so that
+// the other checks can go on.
+func (e *examination) endpoint(name string) string {
+	if below, ok := strings.CutPrefix(e.said(name), strings.TrimSuffix(e.said("issuer"), "/")+"/"); ok {
+		return e.base + "/" + below
+	}
+	return e.said(name)
 }

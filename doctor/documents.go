@@ -43,7 +43,7 @@ func (e *examination) discovery(ctx context.Context) bool {
 
 // sameIssuer: OpenID Connect Discovery 4.3: "MUST be identical". And every link must lead there.
 func (e *examination) sameIssuer(at string) {
-	said := e.endpoint("issuer")
+	said := e.said("issuer")
 	fix := "set issuer to " + e.Issuer + " there, or name it everywhere as " + strconv.Quote(said)
 	switch {
 	case said == e.Issuer:
@@ -67,7 +67,7 @@ func (e *examination) sameIssuer(at string) {
 		}
 	}
 	if slices.Sort(away); len(away) > 0 {
-		e.say("links", Failure, at, fix, "%s lead elsewhere, to %s for one", strings.Join(away, ", "), e.endpoint(away[0]))
+		e.say("links", Failure, at, fix, "%s lead elsewhere, to %s for one", strings.Join(away, ", "), e.said(away[0]))
 	}
 }
 

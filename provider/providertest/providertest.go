@@ -6,9 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,6 +26,8 @@ import (
 	"signet/resources"
 	"signet/storage"
 	"signet/storage/bolt"
+	"signet/storage/postgres"
+	"signet/storage/postgres/postgrestest"
 	"signet/users"
 )
 
@@ -57,7 +61,7 @@ func (c *Clock) Advance(d time.Duration) {
 type Server struct {
 	Issuer   string
 	Provider *provider.Provider // for tests that call it without a listener
-	Store    *bolt.Store
+	Store    storage.Store
 	Keys     *keys.Keys
 	Clock    *Clock
 	HTTP     *http.Client // without cookies; follows no redirect
@@ -66,7 +70,8 @@ type Server struct {
 	serving  *atomic.Pointer[provider.Provider]
 }
 
-// Config is what a test may change before the provider is made.
+// Config is what a test may change before the provider is made. A Store that is set is used, and closed at the end; otherwise there is one
+// in Dir, or, where the variable SIGNET_TEST_POSTGRES is set and Dir is not, in a database: so all tests can be run on either.
 type Config struct {
 	provider.Options
 	Path     string           // of the issuer
@@ -75,6 +80,7 @@ type Config struct {
 	Real     bool         // the clock is the machine's
 	Dir      string       // of the store; "": a temporary one
 	TLS      bool         // the issuer is https
+	Front    string       // the issuer, where a test puts something before the provider; "": the listener
 	Rates    *limit.Rates // nil: nothing is limited
 	// Wrap, where it is set, stands between the provider and the store, for tests of a store that fails.
 	Wrap func(storage.Store) storage.Store
@@ -94,11 +100,7 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 	if c.Real {
 		c.Now = time.Now
 	}
-	if c.Dir == "" {
-		c.Dir = tb.TempDir()
-	}
-	store, err := bolt.Open(bolt.Options{Path: filepath.Join(c.Dir, "signet.db"), Now: c.Now})
-	must(tb, err)
+	store := c.open(tb)
 	tb.Cleanup(func() { must(tb, store.Close()) })
 	c.Keys.Store, c.Keys.Now = store, c.Now
 	if c.WrapRings != nil {
@@ -119,6 +121,9 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 	c.Issuer = "http://" + listener.Listener.Addr().String() + c.Path
 	if c.TLS {
 		c.Issuer = "https://" + listener.Listener.Addr().String() + c.Path
+	}
+	if c.Front != "" {
+		c.Issuer = c.Front
 	}
 	c.Options.Store, c.Options.Keys = store, ring
 	if c.Wrap != nil {
@@ -145,6 +150,30 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 		Transport:     listener.Client().Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// open opens the store.
+func (c *Config) open(tb testing.TB) storage.Store {
+	tb.Helper()
+	switch {
+	case c.Store != nil:
+		return c.Store
+	case c.Dir == "" && os.Getenv("SIGNET_TEST_POSTGRES") != "":
+		return Postgres(tb)
+	case c.Dir == "":
+		c.Dir = tb.TempDir()
+	}
+	store, err := bolt.Open(bolt.Options{Path: filepath.Join(c.Dir, "signet.db"), Now: c.Now})
+	must(tb, err)
+	return store
+}
+
+// Postgres is a new store in PostgreSQL.
+func Postgres(tb testing.TB) storage.Store {
+	tb.Helper()
+	store, err := postgres.Open(tb.Context(), postgres.Options{URL: postgrestest.Database(tb), Log: slog.New(slog.DiscardHandler)})
+	must(tb, err)
+	return store
 }
 
 // Reload puts another provider in the place of the one that serves.
