@@ -19,7 +19,6 @@ type setting struct {
 	arg   string // what the flag's value is called; "": serve has no flag for it
 	help  string // of the flag
 	list  bool   // the file may have a list
-	later bool   // it is refused by name until a later version brings it
 	fixed bool   // a running server cannot change it: see [Fixed]
 	into  func(values []string) error
 }
@@ -95,7 +94,6 @@ type Flag struct {
 	Help    string
 	Default string
 	List    bool // may be repeated
-	Hidden  bool // it is refused until a later version brings it
 }
 
 // Flags returns the flags of serve.
@@ -107,7 +105,7 @@ func Flags() []Flag {
 	for _, s := range table(&d) {
 		if s.arg != "" {
 			flags = append(flags, Flag{
-				Name: strings.ReplaceAll(s.name, "_", "-"), Setting: s.name, Arg: s.arg, Help: s.help, Default: defaults[s.name], List: s.list, Hidden: s.later,
+				Name: strings.ReplaceAll(s.name, "_", "-"), Setting: s.name, Arg: s.arg, Help: s.help, Default: defaults[s.name], List: s.list,
 			})
 		}
 	}
@@ -401,9 +399,4 @@ func statementIssuers(p *[]StatementIssuer) func([]string) error {
 		*p = list
 		return nil
 	}
-}
-
-// later refuses a setting that exists in the design and not yet in the code: accepted and ignored, it would be a false promise.
-func later(what string) func([]string) error {
-	return func([]string) error { return errors.New(what + "; leave it out until then") }
 }

@@ -57,7 +57,7 @@ func settingFlags(cmd *cobra.Command) func() map[string][]string {
 		if f.Default != "" {
 			help += " (default " + f.Default + ")"
 		}
-		cmd.Flags().VarPF(v, f.Name, "", help).Hidden = f.Hidden
+		cmd.Flags().VarPF(v, f.Name, "", help)
 	}
 	return func() map[string][]string {
 		set := map[string][]string{}
