@@ -9,7 +9,17 @@ import (
 
 func TestSignInFrontToBack(t *testing.T) {
 	t.Parallel()
-	s := providertest.New(t)
+	t.Run("bbolt", func(t *testing.T) {
+		t.Parallel()
+		signInFrontToBack(t, providertest.New(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		signInFrontToBack(t, providertest.New(t, func(c *providertest.Config) { c.Store = providertest.Postgres(t) }))
+	})
+}
+
+func signInFrontToBack(t *testing.T, s *providertest.Server) {
 	c, secret := s.Client("web", "My app")
 	s.User("alice")
 	b := s.Browser("alice")
