@@ -245,7 +245,7 @@ func TestManual(t *testing.T) {
 	s.Post("/revoke", c, secret, url.Values{"token": {tokens.Text("access_token")}})
 	s.Do(s.Request(http.MethodPost, "/register", url.Values{}))
 	said := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(signet_\\w+)` \\| ([^|]*) \\|").FindAllStringSubmatch(manual(t), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(signet_\\w+)` \\|([^|]*)\\|").FindAllStringSubmatch(manual(t), -1) {
 		if !strings.HasPrefix(row[1], "signet_storage_pool_") {
 			said[row[1]] = strings.ReplaceAll(strings.TrimSpace(row[2]), "`", "")
 		}
