@@ -39,6 +39,9 @@ const (
 	ResourceSaved       Event = "resource.saved"
 	RingSaved           Event = "keys.changed"
 	StoreInitialized    Event = "store.initialized"
+	StoreBackedUp       Event = "store.backedup"
+	StoreRestored       Event = "store.restored"
+	StoreMoved          Event = "store.moved" // here, from another store
 	ConfigReloaded      Event = "config.reloaded"
 	LimitReached        Event = "limit.reached" // the first time in a minute
 )

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"signet/storage"
 )
 
 // Master is the key that wraps the ring's seal keys. It is kept apart from the store and its backups.
@@ -27,6 +29,12 @@ func NewMaster(key [keySize]byte) *Master {
 		panic(err) // not with 32 bytes
 	}
 	return &Master{s}
+}
+
+// Opens reports whether m is the master key of a ring: nil, or ErrMasterKey.
+func (m *Master) Opens(ring storage.Ring) error {
+	_, err := openSealKeys(m, ring.Seals)
+	return err
 }
 
 // maxMasterFile is more than any master key file; whatever is larger is another file.

@@ -34,6 +34,15 @@ func InProcess(h http.Handler) *Caller { return &Caller{http.Client{Transport: i
 // Do sends in, if it is not nil, to the path of these segments and reads the answer into out, if that is not nil. A refusal is an
 // *Error.
 func (c *Caller) Do(ctx context.Context, method string, in, out any, segments ...string) error {
+	resp, err := c.send(ctx, method, in, segments)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return readAnswer(resp, out)
+}
+
+func (c *Caller) send(ctx context.Context, method string, in any, segments []string) (*http.Response, error) {
 	for i, s := range segments {
 		segments[i] = url.PathEscape(s)
 	}
@@ -41,20 +50,19 @@ func (c *Caller) Do(ctx context.Context, method string, in, out any, segments ..
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://signet/"+strings.Join(segments, "/"), body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("the server was reached, but did not answer: %w", err)
+		return nil, fmt.Errorf("the server was reached, but did not answer: %w", err)
 	}
-	defer resp.Body.Close()
-	return readAnswer(resp, out)
+	return resp, nil
 }
 
 func readAnswer(resp *http.Response, out any) error {
@@ -83,21 +91,35 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	defer r.Body.Close()
-	rec := &recorder{header: http.Header{}, status: http.StatusOK}
-	t.handler.ServeHTTP(rec, r)
+	body, pipe := io.Pipe()
+	rec := &recorder{header: http.Header{}, begun: make(chan struct{}), status: http.StatusOK, body: pipe}
+	go func() {
+		defer func() {
+			p := recover()
+			rec.WriteHeader(http.StatusOK)
+			if p != nil { // http.ErrAbortHandler, or a fault of ours: cut off
+				pipe.CloseWithError(io.ErrUnexpectedEOF)
+				return
+			}
+			pipe.Close()
+		}()
+		defer r.Body.Close()
+		t.handler.ServeHTTP(rec, r)
+	}()
+	<-rec.begun
 	return &http.Response{
 		StatusCode: rec.status, Status: fmt.Sprintf("%d %s", rec.status, http.StatusText(rec.status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: rec.header, Body: io.NopCloser(&rec.body), ContentLength: int64(rec.body.Len()), Request: req,
+		Header: rec.header, Body: body, ContentLength: -1, Request: req,
 	}, nil
 }
 
-// recorder keeps an answer. (net/http/httptest has one too, but it is for tests: it registers a flag.)
+// recorder passes an answer on as it is written.
 type recorder struct {
 	header http.Header
+	begun  chan struct{} // closed once the status is known
 	status int
 	wrote  bool
-	body   bytes.Buffer
+	body   *io.PipeWriter
 }
 
 func (r *recorder) Header() http.Header { return r.header }
@@ -105,10 +127,11 @@ func (r *recorder) Header() http.Header { return r.header }
 func (r *recorder) WriteHeader(status int) {
 	if !r.wrote {
 		r.status, r.wrote = status, true
+		close(r.begun)
 	}
 }
 
 func (r *recorder) Write(b []byte) (int, error) {
-	r.wrote = true
+	r.WriteHeader(http.StatusOK)
 	return r.body.Write(b)
 }

@@ -19,6 +19,8 @@
 //	                         DELETE /keys/{kid}                                 (revokes)
 //	POST   /token/inspect    {token}
 //	POST   /token/preview    {user, client_id, scope, claims}
+//	GET    /backup                                                              → a backup, as package archive has it
+//	GET    /storage/check                                                       (reads all of the store)
 //
 // {user} is a sub, a user name or an e-mail address. Fields are set by their names in the tables of packages clients and users. A
 // secret is in the one answer that made it and in no other.
@@ -64,6 +66,7 @@ type Options struct {
 	// Reload has the server read its configuration again; nil: none runs.
 	Reload func(ctx context.Context, by audit.Origin) (Reloaded, error)
 	File   string // the configuration file, for saying where a declaration is changed
+	Folder string // the data folder, where a backup is written before it is sent; empty: the system's for temporary files
 	Now    func() time.Time
 }
 
@@ -97,6 +100,9 @@ func New(o Options) http.Handler {
 	r.Get("/status", answer(a.status))
 	r.Get("/probe", answer(a.probe))
 	r.Post("/reload", answer(a.reload))
+
+	r.Get("/backup", answer(a.backup))
+	r.Get("/storage/check", answer(a.check))
 
 	r.Get("/clients", answer(a.listClients))
 	r.Post("/clients", answer(a.addClient))
