@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"signet/storage/postgres/postgrestest"
 )
 
 // The scripts in testdata are the manual: each begins with what it is about, and every command in them is run as written.
@@ -35,10 +37,23 @@ func TestMain(m *testing.M) {
 
 func TestManual(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+	testscript.Run(t, manual(t, "testdata", nil))
+}
+
+// TestManualOnPostgres runs what needs a database, whose URL the script finds in POSTGRES.
+func TestManualOnPostgres(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, manual(t, "testdata/postgres", map[string]string{"POSTGRES": postgrestest.Database(t)}))
+}
+
+func manual(t *testing.T, dir string, variables map[string]string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TZ", "UTC")
+			for name, value := range variables {
+				e.Setenv(name, value)
+			}
 			for _, name := range []string{"PORT", "PORT2"} {
 				e.Setenv(name, freePort(t))
 			}
@@ -59,7 +74,7 @@ func TestManual(t *testing.T) {
 			"send":     send,
 			"register": register,
 		},
-	})
+	}
 }
 
 // exits wants a command to end with a code, and something on standard error.
