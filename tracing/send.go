@@ -66,9 +66,11 @@ func newSender(endpoint, headers string) (*sender, error) {
 		return nil, err
 	}
 	return &sender{endpoint: endpoint, headers: h, client: http.Client{
-		Timeout:       sendTimeout,
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("it answers with a redirect, and those are not followed") },
+		Timeout:   sendTimeout,
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return errors.New("it answers with a redirect, and those are not followed")
+		},
 	}}, nil
 }
 
