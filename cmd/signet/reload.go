@@ -61,7 +61,7 @@ func (s *server) prepare(ctx context.Context, cfg configured, before *setup) (*s
 	if before != nil && slices.Equal(before.cfg.OutgoingAllow, cfg.OutgoingAllow) && slices.Equal(before.ca, next.ca) {
 		next.fetch = before.fetch
 	} else {
-		next.fetch = fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: s.log, Watch: s.observed.fetching})
+		next.fetch = fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: s.log, Watch: s.fetching})
 	}
 	if next.statements, err = statementKeys(cfg.Config); err != nil {
 		return nil, fmt.Errorf("software_statement_issuers: %w", err)
@@ -73,6 +73,9 @@ func (s *server) prepare(ctx context.Context, cfg configured, before *setup) (*s
 	}
 	return next, nil
 }
+
+// fetching tells who looks of a fetch. At a start the way out is made before anybody looks.
+func (s *server) fetching(ctx context.Context, host string) func(error) { return s.observed.fetching(ctx, host) }
 
 // adopt makes next the setup in force, or leaves all as it was.
 func (s *server) adopt(ctx context.Context, next, before *setup, now time.Time) (err error) {
