@@ -31,9 +31,8 @@ type requests struct {
 	outcomes map[step]counted
 
 	routes grown[string, *route]
-	issued grown[issued, prometheus.Counter]
+	issued grown[string, issued] // by grant
 	asked  grown[result, prometheus.Counter]
-	came   grown[outcome, prometheus.Counter]
 	twice  grown[string, prometheus.Counter]
 }
 
@@ -47,12 +46,9 @@ type counted struct {
 }
 
 type (
-	issued  struct{ grant, kind string }
+	issued  struct{ access, id, refresh prometheus.Counter }
 	result  struct{ grant, result string }
-	outcome struct {
-		step   step
-		result string
-	}
+	outcome struct{ method, result string }
 )
 
 func newRequests(base string, into prometheus.Registerer) *requests {
@@ -107,9 +103,9 @@ func (m *Metrics) Answered(pattern, method string, status int, took time.Duratio
 	if at.name == oauth.TokenPath && method == http.MethodPost {
 		q.granted(o)
 	}
-	if to, ok := q.outcomes[step{at.name, method}]; ok {
+	if to, ok := at.counted[method]; ok {
 		word := cmp.Or(o.Result, o.Error, to.settled)
-		q.came.get(outcome{step{at.name, method}, word}, func(outcome) prometheus.Counter { return to.vec.WithLabelValues(word) }).Inc()
+		at.outcomes.get(outcome{method, word}, func(outcome) prometheus.Counter { return to.vec.WithLabelValues(word) }).Inc()
 		q.issue(o)
 	}
 	if o.Replay != "" {
@@ -125,20 +121,30 @@ func (q *requests) granted(o trail.Outcome) {
 }
 
 func (q *requests) issue(o trail.Outcome) {
-	for kind, is := range [...]bool{o.Issued.Access, o.Issued.ID, o.Issued.Refresh} {
-		if is {
-			q.issued.get(issued{o.Grant, kinds[kind]}, func(k issued) prometheus.Counter { return q.tokens.WithLabelValues(k.grant, k.kind) }).Inc()
-		}
+	if o.Issued == (trail.Tokens{}) {
+		return
+	}
+	of := q.issued.get(o.Grant, func(grant string) issued {
+		return issued{q.tokens.WithLabelValues(grant, "access"), q.tokens.WithLabelValues(grant, "id"), q.tokens.WithLabelValues(grant, "refresh")}
+	})
+	if o.Issued.Access {
+		of.access.Inc()
+	}
+	if o.Issued.ID {
+		of.id.Inc()
+	}
+	if o.Issued.Refresh {
+		of.refresh.Inc()
 	}
 }
-
-var kinds = [...]string{"access", "id", "refresh"}
 
 // route is what is counted of one route.
 type route struct {
 	name     string
 	duration prometheus.Observer
 	answers  [len(classes)]grown[string, prometheus.Counter] // by the class of the status, then by method
+	counted  map[string]counted                              // by method; nil where nothing but answers is counted
+	outcomes grown[outcome, prometheus.Counter]
 }
 
 func (q *requests) newRoute(pattern string) *route {
@@ -146,7 +152,16 @@ func (q *requests) newRoute(pattern string) *route {
 	if below, ok := strings.CutPrefix(pattern, q.base+"/"); ok && q.base != "" {
 		name = "/" + below
 	}
-	return &route{name: name, duration: q.duration.WithLabelValues(name)}
+	r := &route{name: name, duration: q.duration.WithLabelValues(name)}
+	for at, c := range q.outcomes {
+		if at.route == name {
+			if r.counted == nil {
+				r.counted = map[string]counted{}
+			}
+			r.counted[at.method] = c
+		}
+	}
+	return r
 }
 
 func (r *route) answer(q *requests, method string, status int) prometheus.Counter {
