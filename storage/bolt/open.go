@@ -104,6 +104,9 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s, err := open(o, found)
+	if errors.Is(err, errReplaced) {
+		return Open(o)
+	}
 	if err != nil && !found && outOfSpace(err) {
 		err = fmt.Errorf("%w: %w", storage.ErrNoSpace, err)
 		if removed := os.Remove(o.Path); !errors.Is(removed, fs.ErrNotExist) {
@@ -190,8 +193,25 @@ func openBolt(o Options) (db *bbolt.DB, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", o.Path, err)
 	}
+	if !inPlace(file, o.Path) {
+		db.Close()
+		return nil, errReplaced
+	}
 	db.AllocSize = growth
 	return db, nil
+}
+
+// errReplaced is a file that another one took the place of while we waited for its lock: what is written to it nobody would find again.
+var errReplaced = errors.New("the file was replaced")
+
+// inPlace says whether a file is the one that its path leads to.
+func inPlace(file *os.File, path string) bool {
+	ours, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(ours, there)
 }
 
 const (
