@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"signet/storage"
+	"signet/storage/bolt"
 	"signet/storage/postgres/postgrestest"
 	"signet/storage/storagetest"
 )
@@ -30,6 +32,9 @@ func TestContract(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Store {
 		return openTest(t, with(postgrestest.Database(t), "pool_max_conns=6"))
 	})
+	storagetest.Moving(t, func(t *testing.T) storage.Store {
+		return openTest(t, with(postgrestest.Database(t), "pool_max_conns=3"))
+	})
 	storagetest.Reopen(t, func(t *testing.T) func() storage.Store {
 		url := postgrestest.Database(t)
 		return func() storage.Store { return openTest(t, url) }
@@ -42,4 +47,16 @@ func with(url, parameter string) string {
 		return url + "&" + parameter
 	}
 	return url + "?" + parameter
+}
+
+func TestMovesBetweenBackends(t *testing.T) {
+	t.Parallel()
+	storagetest.Across(t, func(t *testing.T) storage.Store {
+		s, err := bolt.Open(bolt.Options{Path: filepath.Join(t.TempDir(), "signet.db")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}, func(t *testing.T) storage.Store { return openTest(t, postgrestest.Database(t)) })
 }

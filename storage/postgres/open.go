@@ -28,11 +28,18 @@ type Options struct {
 	Log     *slog.Logger
 	// Existing refuses a database without a store, with [ErrNoStore], where Open would make one.
 	Existing bool
+	Name     string // application_name of the connections, unless the URL has one; "signet" by default: see [Store.Others]
 
 	dial pgconn.DialFunc // of tests; the driver's own if nil
 }
 
+// applicationName is how PostgreSQL knows servers.
+const applicationName = "signet"
+
 func (o *Options) setDefaults() {
+	if o.Name == "" {
+		o.Name = applicationName
+	}
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
 	}
@@ -55,7 +62,8 @@ type Store struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	waiting atomic.Int64
+	waiting  atomic.Int64 // acts, for a connection
+	repeated atomic.Int64 // attempts beyond an act's first
 
 	sweeping sync.Mutex
 	walked   position // how far this node's sweeper came; under sweeping
@@ -67,7 +75,7 @@ var _ storage.Store = (*Store)(nil)
 // [ErrUnreachable], [ErrRefused], [ErrUnfit], [ErrNoStore] or [ErrNewer] and a sentence that says what to do and holds no password.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.setDefaults()
-	config, err := configure(o.URL)
+	config, err := configure(o.URL, o.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +100,7 @@ const (
 )
 
 // configure reads the URL. The driver's own error may repeat it, so it is not passed on.
-func configure(url string) (*pgxpool.Config, error) {
+func configure(url, name string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("%w; write postgres://USER@HOST:PORT/DATABASE, and %%40, %%2F, %%3A for @, / and : in a password; "+
@@ -110,7 +118,7 @@ func configure(url string) (*pgxpool.Config, error) {
 		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	if _, ok := c.RuntimeParams["application_name"]; !ok {
-		c.RuntimeParams["application_name"] = "signet"
+		c.RuntimeParams["application_name"] = name
 	}
 	return config, nil
 }

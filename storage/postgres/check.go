@@ -1,0 +1,86 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"signet/storage"
+	"signet/storage/rows"
+)
+
+var _ storage.Checked = (*Store)(nil)
+
+// Check implements [storage.Checked]. It compares the columns of a row with its record. Pages and indexes are PostgreSQL's own affair: see its
+// data checksums and the extension amcheck.
+func (s *Store) Check(ctx context.Context, row func(storage.Row) error, login func(storage.Login), fault func(storage.Fault)) error {
+	return s.snapshot(ctx, func(tx pgx.Tx) error {
+		found := func(f storage.Fault) error { fault(f); return nil }
+		look := func(kind storage.Kind, key, record []byte) {
+			if problem := misplaced(kind, key, record); problem != "" {
+				fault(storage.Fault{Kind: kind, Key: printable(key), Problem: problem})
+			}
+		}
+		if err := (exporter{ctx, tx, row, found, look}).all(); err != nil {
+			return err
+		}
+		var l storage.Login
+		logins, err := tx.Query(ctx, `SELECT login, sub FROM signet.logins`)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(logins, []any{&l.Key, &l.Sub}, func() error {
+			login(l)
+			return nil
+		})
+		return err
+	})
+}
+
+// misplaced says what is wrong with a row that is not under its record's own key, and so is not found.
+func misplaced(kind storage.Kind, key, row []byte) string {
+	record, err := rows.Decode(storage.Row{Kind: kind, Record: row})
+	if err != nil {
+		return "" // who is given the rows finds it
+	}
+	var own []byte
+	switch r := record.(type) {
+	case storage.Client:
+		own = []byte(r.ID)
+	case storage.Resource:
+		own = []byte(r.ID)
+	case storage.User:
+		own = []byte(r.Sub)
+	case storage.Consent:
+		own = []byte(r.User + " " + r.Client)
+	case storage.Browser:
+		own = r.ID[:]
+	case storage.Session:
+		own = r.ID[:]
+	case storage.Family:
+		own = r.ID[:]
+	case storage.InitialToken:
+		own = r.ID[:]
+	case storage.Code:
+		own = r.ID[:]
+	case storage.Interaction:
+		own = r.ID[:]
+	case storage.KeptRequest:
+		own = r.ID[:]
+	default:
+		return ""
+	}
+	if string(own) != string(key) {
+		return "it is under another key than its own, " + printable(own)
+	}
+	return ""
+}
+
+// printable is a key for people.
+func printable(key []byte) string {
+	if len(key) == len(storage.ID{}) {
+		return storage.ID(key).String()
+	}
+	return fmt.Sprintf("%q", key)
+}
