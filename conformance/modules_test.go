@@ -245,20 +245,31 @@ func postRequest(r *run) {
 }
 
 func clientSecretPost(r *run) {
-	r.browser().flow(r.client(func(want *registration) { want.TokenEndpointAuthMethod = "client_secret_post" }))
+	r.browser().flow(r.client("token_endpoint_auth_method", "client_secret_post"))
 }
 
+// requestURIUnsigned: the object is at the client's server, unsigned.
 func requestURIUnsigned(r *run) {
 	r.needsUnsigned()
-	if r.says("request_uri_parameter_supported", true) {
-		r.Fatal("unsigned objects by request_uri are advertised, and nothing here offers one")
+	r.byReference("none", func(object map[string]any) string { return unsigned(r, object) })
+}
+
+// byReference sends a request whose object is found at a registered request_uri: Core 6.2. Beside it stands what OAuth 2.0 asks for.
+func (r *run) byReference(alg string, make func(object map[string]any) string) {
+	r.Helper()
+	site := r.site()
+	c, b := r.client("request_uris", []string{site.url("/request.jwt")}, "request_object_signing_alg", alg), r.browser()
+	request := r.params(c)
+	object := map[string]any{"iss": c.id, "aud": r.issuer}
+	for name := range request {
+		object[name] = request.Get(name)
 	}
-	request := r.params(r.client(), "request_uri", "https://suite.example/request.jwt")
-	if v := r.browser().visit(request); v.params != nil {
-		r.refused(request, v, "request_uri_not_supported")
-	} else {
-		r.errorPage(v, "request_uri")
+	site.put("/request.jwt", "application/oauth-authz-req+jwt", []byte(make(object)))
+	sent := url.Values{
+		"client_id": {c.id}, "response_type": {r.responseType}, "scope": {"openid"}, "request_uri": {site.url("/request.jwt")},
+		"state": {"of the query, which the object overrides"},
 	}
+	b.complete(c, request, b.came(b.open(r.request(http.MethodGet, r.text("authorization_endpoint")+"?"+sent.Encode(), nil)), request), "")
 }
 
 // needsUnsigned skips where objects are taken, but not unsigned ones. Where none are taken, it is worth seeing that none is ignored.
@@ -279,7 +290,7 @@ func unsigned(r *run, claims map[string]any) string {
 
 func unsignedRequestObject(r *run) {
 	r.needsUnsigned()
-	c, b := r.client(), r.browser()
+	c, b := r.client("request_object_signing_alg", "none"), r.browser()
 	object := map[string]any{"client_id": c.id, "redirect_uri": c.redirectURI, "response_type": r.responseType, "scope": "openid", "state": "of the object", "nonce": "of the object"}
 	request := r.params(c, "request", unsigned(r, object))
 	v := b.visit(request)
@@ -300,7 +311,7 @@ func unsignedRequestObject(r *run) {
 
 func requestObjectWithRedirectURI(r *run) {
 	r.needsUnsigned()
-	c, b := r.client(), r.browser()
+	c, b := r.client("request_object_signing_alg", "none"), r.browser()
 	request := r.params(c)
 	object := map[string]any{"client_id": c.id, "response_type": r.responseType, "scope": "openid"}
 	for _, name := range []string{"redirect_uri", "state", "nonce"} {
