@@ -1,7 +1,7 @@
 // Package conformance holds the provider to the modules of the OpenID Foundation's certification plans, one test for each. It has
 // nothing but tests, and they know the provider only as a relying party does: by its discovery document, over HTTP. Browser, client and
 // checks are of their own (net/http and go-jose); from here they take only [signet/provider/providertest], to have something to talk to, and
-[signet/provider/admin] for what an operator does.
+// [signet/provider/admin] for what an operator does.
 //
 //	plan_test.go      a plan: which modules, in which variants; running them; what became of them
 //	plans_test.go     the plans of the Foundation, and one test for each
