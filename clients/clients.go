@@ -67,7 +67,10 @@ type FieldError = fields.Error
 const (
 	idLength     = 24 // of 62 characters: 142 bits
 	secretLength = 43 // 256 bits
-	keyLength    = 86 // 512 bits, for HS512: RFC 7518 section 3.2 wants a key as long as the hash
+	// keyLength is that of secrets that sign. RFC 7518 section 3.2 wants a key as long as the hash, so no less for HS512; and no more,
+	// since HMAC-SHA-256 takes the SHA-256 of a longer key in its place (RFC 2104 section 2): whoever reads the hashes in the store could
+	// sign with them.
+	keyLength = 64
 )
 
 // New returns a client of the type with a fresh id and the type's defaults. It has no redirect URI and no secret yet.

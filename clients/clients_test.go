@@ -246,7 +246,7 @@ func TestGiveSecret(t *testing.T) {
 	for method, c := range map[string]struct {
 		length int // of the secret
 		sealed bool
-	}{AuthBasic: {43, false}, AuthPost: {43, false}, AuthSecretJWT: {86, true}, AuthKeyJWT: {0, false}, AuthNone: {0, false}} {
+	}{AuthBasic: {43, false}, AuthPost: {43, false}, AuthSecretJWT: {64, true}, AuthKeyJWT: {0, false}, AuthNone: {0, false}} {
 		for _, had := range []string{AuthNone, AuthBasic, AuthSecretJWT} { // whatever it had before
 			client := valid(t, Web)
 			client.TokenEndpointAuthMethod, client.SecretHash = had, storage.Hash{}
