@@ -67,7 +67,7 @@ func (k *Keys) attempt(ctx context.Context, o storage.Change, decide func(*draft
 			return err
 		}
 	}
-	d := newDraft(ring, k.schedule, k.algs, now)
+	d := newDraft(ring, k.schedule, k.all(), now)
 	if err := decide(d); err != nil {
 		return err
 	}
