@@ -24,10 +24,10 @@ func validateUserinfo(f *fields.Faults, c storage.Client) {
 	const alg = "userinfo_signed_response_alg"
 	switch c.UserinfoAlg {
 	case "":
-	case "none":
+	case AlgNone:
 		f.Add(alg, "none says nothing that plain JSON over TLS does not; leave it out")
 	default:
-		f.OneOf(alg, c.UserinfoAlg, idTokenAlgs...)
+		validateSigning(f, c, alg, c.UserinfoAlg)
 	}
 }
 

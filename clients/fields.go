@@ -24,7 +24,7 @@ var Fields = fields.Table[storage.Client]{
 	fields.Words("grant_types", "authorization_code, refresh_token, implicit", func(c *storage.Client) *[]string { return &c.GrantTypes }),
 	responseTypes,
 	fields.Words("scopes", "what the client may ask for", func(c *storage.Client) *[]string { return &c.Scopes }),
-	fields.String("id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA", func(c *storage.Client) *string { return &c.IDTokenAlg }),
+	fields.String("id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA; HS256, by the client's secret, where the operator turns it on", func(c *storage.Client) *string { return &c.IDTokenAlg }),
 	fields.String("id_token_encrypted_response_alg", "RSA-OAEP-256, ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A256KW: ID tokens are encrypted to a key of the client's; empty: not", func(c *storage.Client) *string { return &c.IDTokenEncryptionAlg }),
 	fields.String("id_token_encrypted_response_enc", "A128CBC-HS256 (also when empty), A256CBC-HS512, A128GCM, A256GCM", func(c *storage.Client) *string { return &c.IDTokenEncryptionEnc }),
 	fields.String("userinfo_signed_response_alg", "as for ID tokens: userinfo is a signed JWT; empty: plain JSON", func(c *storage.Client) *string { return &c.UserinfoAlg }),

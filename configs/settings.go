@@ -55,7 +55,7 @@ func table(c *Config) []setting {
 		{name: "lifetimes.session_idle", into: duration(&c.Lifetimes.SessionIdle, time.Minute, 3650*day, "")},
 		{name: "lifetimes.session_absolute", into: duration(&c.Lifetimes.SessionAbsolute, time.Minute, 3650*day, "")},
 
-		{name: "keys.algorithms", list: true, into: someOf(&c.Keys.Algorithms, algorithms...)},
+		{name: "keys.algorithms", list: true, into: someOf(&c.Keys.Algorithms, append(slices.Clone(algorithms), hs256)...)},
 		{name: "keys.rotate_every", into: duration(&c.Keys.RotateEvery, time.Hour, 3650*day, "")},
 		{name: "keys.announce", into: duration(&c.Keys.Announce, 15*time.Minute, 365*day, "")},
 
@@ -70,7 +70,10 @@ func table(c *Config) []setting {
 	}
 }
 
-// algorithms are the JWS algorithms that we sign with (RFC 7518 section 3.1, RFC 8037).
+// hs256 can be on as well. Its key is the secret of the client that an ID token is for (OpenID Connect Core 10.1).
+const hs256 = "HS256"
+
+// algorithms are the JWS algorithms that we sign with by a key of our own (RFC 7518 section 3.1, RFC 8037).
 var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
 // Flag is a setting that serve takes as a flag.

@@ -45,6 +45,8 @@ type Options struct {
 	Passwords login.Passwords
 
 	Registration Registration
+	// HS256 lets clients have their ID tokens and userinfo signed with their secret.
+	HS256 bool
 	// UnsignedRequests lets request objects in that are not signed. Whoever sends the browser here can write one.
 	UnsignedRequests bool
 	// Fetch gets what clients name by its URL; nil: from public addresses alone.
@@ -175,7 +177,8 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	clientKeys := keyset.New(keyset.Options{Fetch: o.Fetch, Now: o.Now, Log: o.Log})
 	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: clientKeys, Secrets: o.Keys, Issuer: o.Issuer, Now: o.Now})
 	issuing := issue.New(issue.Options{
-		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: clientKeys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
+		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, Clients: o.Store, HS256: o.HS256, ClientKeys: clientKeys,
+		Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
 	objects := requestobject.New(requestobject.Options{
 		Keys: clientKeys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now,
@@ -187,13 +190,13 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
 
 	documents, err := discovery.New(discovery.Options{
-		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), UnsignedRequests: o.UnsignedRequests,
+		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), HS256: o.HS256, UnsignedRequests: o.UnsignedRequests,
 	})
 	var registering *register.Endpoint
 	if o.Registration.on() {
 		registering = register.New(register.Options{
 			Store: o.Store, Base: strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath, Policy: o.Registration.Policy, PKCE: o.Registration.PKCE,
-			Algs: o.Keys.Algs(), Objects: requestobject.Algs(o.UnsignedRequests), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys,
+			Algs: issue.Algs(o.Keys.Algs(), o.HS256), Objects: requestobject.Algs(o.UnsignedRequests), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys,
 			Statements: o.Registration.Statements, Now: o.Now,
 		})
 	}

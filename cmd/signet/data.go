@@ -156,7 +156,7 @@ func (a *app) getenv(name string) string {
 
 func openKeys(ctx context.Context, cfg configs.Config, store storage.Rings, master *keys.Master, log *slog.Logger) (*keys.Keys, error) {
 	return keys.Open(ctx, keys.Options{
-		Store: store, Master: master, Algs: cfg.Keys.Algorithms, Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
+		Store: store, Master: master, Algs: cfg.Keys.OfRing(), Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
 		MaxToken:   max(cfg.Lifetimes.AccessToken, cfg.Lifetimes.IDToken),
 		MaxSession: cfg.Lifetimes.SessionAbsolute, MaxFamily: cfg.Lifetimes.RefreshAbsolute, Log: log,
 	})
@@ -164,6 +164,7 @@ func openKeys(ctx context.Context, cfg configs.Config, store storage.Rings, mast
 
 func newIssuer(cfg configs.Config, catalogue *claims.Catalogue, store storage.Store, k *keys.Keys) *issue.Issuer {
 	return issue.New(issue.Options{
-		Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Claims: catalogue, IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
+		Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Clients: store, HS256: cfg.Keys.HS256(), Claims: catalogue,
+		IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
 	})
 }

@@ -188,7 +188,8 @@ func (s *server) providerOptions() provider.Options {
 	}
 	return provider.Options{
 		Issuer: s.cfg.Issuer, Claims: s.cfg.declared.catalogue, Store: s.store, Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
-		Registration: provider.Registration{Policy: s.cfg.Registration, PKCE: s.cfg.RegistrationPKCE}, UnsignedRequests: s.cfg.UnsignedRequests,
+		Registration: provider.Registration{Policy: s.cfg.Registration, PKCE: s.cfg.RegistrationPKCE}, HS256: s.cfg.Keys.HS256(),
+		UnsignedRequests: s.cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
 			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,
@@ -215,7 +216,7 @@ func (s *server) admin() http.Handler {
 		Store:  s.store,
 		Keys:   func() (*keys.Keys, error) { return s.keys, nil },
 		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
-		Algs:   s.keys.Algs(),
+		Algs:   s.cfg.Keys.Algorithms,
 		Scopes: catalogue.Added(),
 		Hash:   s.passwords.Hash,
 		Status: admin.Status{Version: version().Version, Issuer: s.cfg.Issuer, PID: os.Getpid(), Started: time.Now()},

@@ -13,6 +13,7 @@ import (
 
 	"signet/claims"
 	"signet/keys"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/requestobject"
 )
@@ -30,6 +31,7 @@ type Options struct {
 	Claims *claims.Catalogue // what may be said of users; nil: the standard claims
 
 	Registration     bool // clients may register themselves
+	HS256            bool // ID tokens and userinfo can be signed with the client's secret
 	UnsignedRequests bool // request objects with alg none are let in
 }
 
@@ -48,7 +50,7 @@ func New(o Options) (*Discovery, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // URLs as configured
-	m := describe(o.Issuer, o.Keys.Algs(), o.Claims)
+	m := describe(o.Issuer, issue.Algs(o.Keys.Algs(), o.HS256), o.Claims)
 	if o.Registration {
 		m.RegistrationEndpoint = strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath
 	}
