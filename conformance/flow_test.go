@@ -152,7 +152,9 @@ func (r *run) post(endpoint string, c client, form url.Values) answer {
 	case "client_secret_post":
 		form.Set("client_id", c.id)
 		form.Set("client_secret", c.secret)
-	case "private_key_jwt":
+	case "none":
+		form.Set("client_id", c.id)
+	case "client_secret_jwt", "private_key_jwt":
 		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 		form.Set("client_assertion", r.assertion(c))
 	}
@@ -163,7 +165,7 @@ func (r *run) post(endpoint string, c client, form url.Values) answer {
 	return r.send(req)
 }
 
-// assertion is a client assertion: Core 9, private_key_jwt.
+// assertion is a client assertion: Core 9.
 func (r *run) assertion(c client) string {
 	r.Helper()
 	audience := c.audience
@@ -171,7 +173,7 @@ func (r *run) assertion(c client) string {
 		audience = r.text("token_endpoint")
 	}
 	now := r.now()
-	return r.sign(c.key, map[string]any{
+	return r.signAny(c.key, map[string]any{
 		"iss": c.id, "sub": c.id, "aud": audience, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
 	})
 }

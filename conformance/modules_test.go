@@ -3,12 +3,13 @@ package conformance
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // The modules, by their names in the suite. Each comment of the suite's own description is in the Foundation's documentation; here stands
@@ -283,9 +284,7 @@ func (r *run) needsUnsigned() {
 // unsigned is an unsigned request object: Core 6.1.
 func unsigned(r *run, claims map[string]any) string {
 	r.Helper()
-	body, err := json.Marshal(claims)
-	r.must(err)
-	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(body) + "."
+	return r.signAny(jose.JSONWebKey{Algorithm: "none"}, claims)
 }
 
 func unsignedRequestObject(r *run) {
@@ -368,11 +367,17 @@ func refreshToken(r *run) {
 	}
 }
 
-func validPKCE(r *run) {
-	const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+// verifier is a PKCE verifier, s256 its challenge: RFC 7636 appendix B.
+const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+
+func s256(verifier string) string {
 	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func validPKCE(r *run) {
 	c, b := r.client(), r.browser()
-	request := r.params(c, "code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]), "code_challenge_method", "S256")
+	request := r.params(c, "code_challenge", s256(verifier), "code_challenge_method", "S256")
 	b.complete(c, request, b.visit(request), verifier)
 }
 

@@ -112,6 +112,7 @@ type run struct {
 	variant
 	*provider
 	initial string // initial access token for registrations
+	address string // that they come from, said as a proxy says it; "": this machine's
 	looked  bool   // the suite wants a person to look at a page
 	skipped string // why
 }

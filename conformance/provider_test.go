@@ -144,6 +144,9 @@ func (r *run) registration(want metadata) answer {
 	if r.initial != "" {
 		req.Header.Set("Authorization", "Bearer "+r.initial)
 	}
+	if r.address != "" {
+		req.Header.Set("X-Forwarded-For", r.address)
+	}
 	return r.send(req)
 }
 

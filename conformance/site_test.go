@@ -1,13 +1,18 @@
 package conformance
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 
 	"github.com/go-jose/go-jose/v4"
@@ -87,13 +92,82 @@ func signingKey(i int) jose.JSONWebKey {
 	return all[i]
 }
 
-// public is the JWKS of a key.
+// allKeys are a client's keys: of each kind that it can sign with, by the first algorithm of the kind, and two to be encrypted to.
+var allKeys = sync.OnceValue(func() map[string]jose.JSONWebKey {
+	key := func(use, kid string, key any, err error) jose.JSONWebKey {
+		if err != nil {
+			panic(err)
+		}
+		return jose.JSONWebKey{Key: key, KeyID: kid, Use: use}
+	}
+	ec := func(use, kid string, curve elliptic.Curve) jose.JSONWebKey {
+		made, err := ecdsa.GenerateKey(curve, rand.Reader)
+		return key(use, kid, made, err)
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	return map[string]jose.JSONWebKey{
+		"RS256": key("sig", "rsa", signingKey(0).Key, nil), "ES256": ec("sig", "p-256", elliptic.P256()), "ES384": ec("sig", "p-384", elliptic.P384()),
+		"ES512": ec("sig", "p-521", elliptic.P521()), "EdDSA": key("sig", "ed", ed, err),
+		"RSA-OAEP-256": key("enc", "rsa enc", signingKey(1).Key, nil), "ECDH-ES": ec("enc", "p-256 enc", elliptic.P256()),
+	}
+})
+
+// keyFor is what a client signs with by alg.
+func keyFor(c client, alg string) jose.JSONWebKey {
+	if strings.HasPrefix(alg, "HS") {
+		return secretKey(c, alg)
+	}
+	kind := alg
+	if strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS") {
+		kind = "RS256"
+	}
+	key := allKeys()[kind] // nothing for what go-jose does not sign with
+	key.Algorithm = alg
+	return key
+}
+
+func secretKey(c client, alg string) jose.JSONWebKey {
+	return jose.JSONWebKey{Key: []byte(c.secret), Algorithm: alg}
+}
+
+// public is the JWKS of some keys.
 func public(all ...jose.JSONWebKey) jose.JSONWebKeySet {
 	set := jose.JSONWebKeySet{}
 	for _, key := range all {
 		set.Keys = append(set.Keys, key.Public())
 	}
 	return set
+}
+
+// signAny is sign, also for algorithms that nobody should sign with: there, what is in the place of the signature cannot be one.
+func (r *run) signAny(key jose.JSONWebKey, claims map[string]any) string {
+	r.Helper()
+	if key.Key != nil {
+		return r.sign(key, claims)
+	}
+	body, err := json.Marshal(claims)
+	r.must(err)
+	head := `{"alg":"` + key.Algorithm + `"}`
+	signature := ""
+	if key.Algorithm != "none" {
+		signature = "AA"
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(head)) + "." + base64.RawURLEncoding.EncodeToString(body) + "." + signature
+}
+
+// decrypt opens a JWE with the client's key.
+func (r *run) decrypt(token, alg, enc string) string {
+	r.Helper()
+	jwe, err := jose.ParseEncryptedCompact(token, []jose.KeyAlgorithm{jose.KeyAlgorithm(alg)}, []jose.ContentEncryption{jose.ContentEncryption(enc)})
+	if err != nil {
+		r.Fatalf("not a JWE by %s and %s: %v: %q", alg, enc, err, token)
+	}
+	kind, _, _ := strings.Cut(alg, "+")
+	plain, err := jwe.Decrypt(allKeys()[kind].Key)
+	if err != nil {
+		r.Fatalf("%s, %s: %v", alg, enc, err)
+	}
+	return string(plain)
 }
 
 // sign is a JWS of claims, by the key's algorithm.
