@@ -5,8 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -130,6 +132,9 @@ func TestRegistrationForHS256(t *testing.T) {
 		if r.text("client_secret") != "" || !stored() {
 			t.Errorf("a new secret was made: %v", r.metadata)
 		}
+		if a := assert(t, s, c.ID, jose.HS256, []byte(secret)); a.Status != http.StatusOK {
+			t.Errorf("Core 9: the same secret signs assertions: %d %s", a.Status, a.Body)
+		}
 		r.update(metadata{"token_endpoint_auth_method": "client_secret_post", idToken: "ES256"}) // userinfo is left
 		if r.text("client_secret") != "" || !stored() {
 			t.Errorf("a new secret was made: %v", r.metadata)
@@ -139,4 +144,75 @@ func TestRegistrationForHS256(t *testing.T) {
 			t.Errorf("the sealed secret goes on: %v", r.metadata)
 		}
 	})
+}
+
+// One secret signs three kinds of JWT with HS256; none of them is good as another.
+func TestOneSecretForThreeKindsOfJWT(t *testing.T) {
+	t.Parallel()
+	s := server(t, "open", func(c *providertest.Config) { c.HS256 = true })
+	s.User("alice")
+	r := mustRegister(t, s, app("id_token_signed_response_alg", "HS256", "request_object_signing_alg", "HS256"))
+	c, err := s.Store.Client(t.Context(), r.text("client_id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := r.text("client_secret")
+	token := s.Redeem(c, secret, s.Browser("alice").Code(c)).Text("id_token")
+	if _, err := bySecret(secret).VerifySignature(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	object := macOf(t, secret, map[string]any{"iss": c.ID, "aud": s.Issuer, "client_id": c.ID, "nonce": "of the object"})
+	if o := s.Browser("alice").Authorize(c, "request", object); o.Params.Get("code") == "" {
+		t.Fatalf("Core 6.1: a good request object: %v %s", o.Params, o.Page.Body)
+	}
+	if o := s.Browser("alice").Authorize(c, "request", token); o.Params.Get("error") != "invalid_request_object" {
+		t.Errorf("RFC 9101 10.8: an ID token is taken for a request object: %v", o.Params)
+	}
+	if o := s.Browser("alice").Authorize(c, "id_token_hint", object); o.Params.Get("error") != "invalid_request" {
+		t.Errorf("RFC 8725 3.11: a request object is taken for an ID token: %v", o.Params)
+	}
+
+	r.update(metadata{"token_endpoint_auth_method": "client_secret_jwt"}) // the secret stays
+	now := s.Clock.Now().Unix()
+	assertion := macOf(t, secret, map[string]any{"iss": c.ID, "sub": c.ID, "aud": s.Issuer, "jti": "1", "iat": now, "exp": now + 60})
+	if o := s.Browser("alice").Authorize(c, "id_token_hint", assertion); o.Params.Get("error") != "invalid_request" {
+		t.Errorf("RFC 8725 3.11: an assertion is taken for an ID token: %v", o.Params)
+	}
+	if o := s.Browser("alice").Authorize(c, "request", assertion); o.Params.Get("error") != "invalid_request_object" {
+		t.Errorf("RFC 9101 10.8: an assertion is taken for a request object: %v", o.Params)
+	}
+	for name, row := range map[string]struct{ token, want string }{
+		"an ID token":      {token, "invalid_client"},
+		"a request object": {object, "invalid_client"},
+		"an assertion":     {assertion, ""},
+	} {
+		a := s.Do(s.Request(http.MethodPost, "/introspect", url.Values{
+			"token": {"x"}, "client_assertion": {row.token}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+		}))
+		if a.Error() != row.want {
+			t.Errorf("RFC 7523 3: %s as an assertion: %d %s", name, a.Status, a.Body)
+		}
+	}
+}
+
+// macOf signs claims with the secret.
+func macOf(t *testing.T, secret string, claims map[string]any) string {
+	t.Helper()
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(secret)}, (&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jws.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
