@@ -5,7 +5,8 @@
 // client, whatever the browser did to the rest, so it wins (Core 6.3.3). Two things must stand outside nevertheless, since the request
 // is one of OAuth 2.0 as well: client_id and response_type, which must be the same inside if they are there, and a scope with openid.
 //
-// It comes by value, or from a request_uri that the client registered. A fragment of that URI is the hash of what is found there.
+// It comes by value, or from a request_uri that the client registered. What the fragment of that URI is the hash of is kept; otherwise it
+// says nothing.
 //
 // The object is signed with a key of the client's, or with its secret where it registered that and the secret is kept readable.
 // Unsigned ones are for operators who let them in. Nothing of an object is believed before all of it was found good: iss is the client,
