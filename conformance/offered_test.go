@@ -18,6 +18,7 @@ import (
 	"signet/provider/admin"
 	"signet/provider/providertest"
 	"signet/resources"
+	"signet/storage"
 )
 
 // setting is what an operator may set, and the members of the discovery document that it changes.
@@ -36,9 +37,13 @@ func settings() []setting {
 		{name: "registration: open"},
 		{name: "registration: token", options: []option{registrationBy("token")}, acts: []string{"registration_endpoint"}},
 		{name: "registration: off", options: []option{registrationBy("off")}, changes: []string{"registration_endpoint"}},
+		{name: "registration_pkce: required", options: []option{pkceRequired}, acts: []string{"code_challenge_methods_supported"}},
 		{name: "unsigned_request_objects: on", options: []option{unsignedRequestObjects}, changes: []string{"request_object_signing_alg_values_supported"}},
 		{name: "scopes and claims declared", options: []option{declared}, changes: []string{"scopes_supported", "claims_supported"}},
-		{name: everything, options: []option{unsignedRequestObjects, declared, signingBy(keys.SupportedAlgs()...)}, changes: []string{
+		{name: "keys.algorithms: HS256 beside the others", options: []option{bySecret}, changes: []string{
+			"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported",
+		}},
+		{name: everything, options: []option{unsignedRequestObjects, declared, signingBy(keys.SupportedAlgs()...), bySecret}, changes: []string{
 			"request_object_signing_alg_values_supported", "scopes_supported", "claims_supported",
 			"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported",
 		}},
@@ -58,6 +63,12 @@ func signingBy(algs ...string) option {
 		c.Resource = resources.Default(algs[0], "at+jwt", 10*time.Minute, nil)
 	}
 }
+
+// pkceRequired is seen by no document: RFC 9700 section 2.1.1 has clients use PKCE wherever a method is offered.
+func pkceRequired(c *providertest.Config) { c.Registration.PKCE = storage.PKCERequired }
+
+// bySecret lets what is for a client be signed with its secret.
+func bySecret(c *providertest.Config) { c.HS256 = true }
 
 // behindProxy lets each member have an address of its own: so many registrations are not taken from one.
 func behindProxy(c *providertest.Config) { c.TrustedProxies = []string{"127.0.0.0/8"} }
@@ -246,10 +257,12 @@ var offers = map[string]offer{
 	"authorization_response_iss_parameter_supported": {act: issuerSaid, refusals: leftOut},
 	"claims_parameter_supported":                     {act: claimsParameter, refusals: leftOut},
 
-	"request_parameter_supported":                 {act: requestTaken, refusals: []string{"request_not_supported"}},
-	"request_uri_parameter_supported":             {act: requestURITaken, refusals: []string{"request_uri_not_supported"}},
-	"require_request_uri_registration":            {act: requestURIMustBeRegistered, refusals: []string{"an unregistered one works"}},
-	"request_object_signing_alg_values_supported": {act: objectSigned, refusals: badObject, values: jwsAlgs},
+	"request_parameter_supported":                    {act: requestTaken, refusals: []string{"request_not_supported"}},
+	"request_uri_parameter_supported":                {act: requestURITaken, refusals: []string{"request_uri_not_supported"}},
+	"require_request_uri_registration":               {act: requestURIMustBeRegistered, refusals: []string{"an unregistered one works"}},
+	"request_object_signing_alg_values_supported":    {act: objectSigned, refusals: badObject, values: jwsAlgs},
+	"request_object_encryption_alg_values_supported": {act: objectEncrypted(true), refusals: badObject, values: jweAlgs},
+	"request_object_encryption_enc_values_supported": {act: objectEncrypted(false), refusals: badObject, values: jweEncs},
 }
 
 // apply registers a client with the pairs in change, and returns it, or the error's code. It can sign and decrypt with whatever there is, and
@@ -766,4 +779,23 @@ func objectSigned(r *run, alg string) string {
 	}
 	object, state := r.object(c, alg)
 	return r.obeyed(c, state, "request", object)
+}
+
+// objectEncrypted asks with an object that is signed, and then encrypted to the server: Core 6.1. Its value is an alg, or an enc.
+func objectEncrypted(byAlg bool) func(*run, string) string {
+	return func(r *run, value string) string {
+		alg, enc := value, "A128CBC-HS256" // Registration 2: the default
+		if !byAlg {
+			alg, enc = "RSA-OAEP-256", value
+			if offered, _ := r.list("request_object_encryption_alg_values_supported"); len(offered) > 0 {
+				alg = offered[0]
+			}
+		}
+		c, code := r.apply("request_object_signing_alg", "ES256", "request_object_encryption_alg", alg, "request_object_encryption_enc", enc)
+		if code != "" {
+			c = r.unregistrable(code)
+		}
+		object, state := r.object(c, "ES256")
+		return r.obeyed(c, state, "request", r.encrypt(object, alg, enc))
+	}
 }

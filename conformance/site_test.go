@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 
@@ -139,6 +140,8 @@ func public(all ...jose.JSONWebKey) jose.JSONWebKeySet {
 	return set
 }
 
+func publicKey(key jose.JSONWebKey) jose.JSONWebKey { return key.Public() }
+
 // signAny is sign, also for algorithms that nobody should sign with: there, what is in the place of the signature cannot be one.
 func (r *run) signAny(key jose.JSONWebKey, claims map[string]any) string {
 	r.Helper()
@@ -168,6 +171,48 @@ func (r *run) decrypt(token, alg, enc string) string {
 		r.Fatalf("%s, %s: %v", alg, enc, err)
 	}
 	return string(plain)
+}
+
+// encrypt makes a JWE for the provider: to the key that it publishes for alg, or to another where it has none.
+func (r *run) encrypt(token, alg, enc string) string {
+	r.Helper()
+	to := jose.Recipient{Algorithm: jose.KeyAlgorithm(alg)}
+	for _, key := range r.keys.Keys {
+		if key.Use == "enc" && key.Algorithm == alg {
+			to.Key = key
+		}
+	}
+	switch {
+	case to.Key != nil:
+	case strings.HasPrefix(alg, "RSA"):
+		to.Key = publicKey(signingKey(1))
+	case strings.HasPrefix(alg, "ECDH"):
+		to.Key = publicKey(allKeys()["ECDH-ES"])
+	case strings.HasPrefix(alg, "A128"):
+		to.Key = make([]byte, 16)
+	default:
+		to.Key = make([]byte, 32)
+	}
+	known := slices.Contains([]string{"A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512", "A128GCM", "A192GCM", "A256GCM"}, enc)
+	content := jose.ContentEncryption(enc)
+	if !known {
+		content = jose.A256GCM
+	}
+	encrypter, err := jose.NewEncrypter(content, to, (&jose.EncrypterOptions{}).WithContentType("JWT"))
+	r.must(err)
+	jwe, err := encrypter.Encrypt([]byte(token))
+	r.must(err)
+	text, err := jwe.CompactSerialize()
+	r.must(err)
+	if !known { // which go-jose cannot do: it says so, and is something else
+		members := header(r, text)
+		members["enc"] = enc
+		head, err := json.Marshal(members)
+		r.must(err)
+		_, rest, _ := strings.Cut(text, ".")
+		text = base64.RawURLEncoding.EncodeToString(head) + "." + rest
+	}
+	return text
 }
 
 // sign is a JWS of claims, by the key's algorithm.
