@@ -28,9 +28,10 @@ type Config struct {
 	MasterKeyFile       string // "": master.key in Data
 	Registration        string // RegistrationOff, RegistrationToken or RegistrationOpen
 	StatementIssuers    []StatementIssuer
-	RegistrationPKCE    string // PKCEOptional or PKCERequired: of confidential clients that register themselves
-	UnsignedRequests    bool   // request objects with alg none are let in
-	TLSCert, TLSKey     string // PEM files; both or none
+	RegistrationPKCE    string   // PKCEOptional or PKCERequired: of confidential clients that register themselves
+	UnsignedRequests    bool     // request objects with alg none are let in
+	EncryptedRequests   []string // JWE algorithms by which request objects may be encrypted to us
+	TLSCert, TLSKey     string   // PEM files; both or none
 	TrustedProxy        []netip.Prefix
 	OutgoingAllow       []netip.Prefix // addresses that are not public and that we may fetch from
 	OutgoingCA          string         // PEM file; "": the system's certificates alone

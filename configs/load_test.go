@@ -6,12 +6,15 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"signet/keys"
 )
 
 func parseFile(content string) (Config, error) {
@@ -64,6 +67,25 @@ func TestExample(t *testing.T) {
 			t.Errorf("not all of it was read: %+v", c)
 		}
 	})
+}
+
+// What can be configured is what there is.
+func TestEncryptions(t *testing.T) {
+	t.Parallel()
+	for _, list := range [][]string{nil, {"ECDH-ES"}, keys.EncryptionAlgs()} {
+		c, err := parseFile("encrypted_request_objects: [" + strings.Join(list, ", ") + "]")
+		if err != nil || !slices.Equal(c.EncryptedRequests, list) {
+			t.Errorf("RFC 7518 4.1: %v, %v", c.EncryptedRequests, err)
+		}
+	}
+	for _, alg := range []string{"RSA1_5", "RSA-OAEP", "dir", "A128KW", "ES256", "ECDH-ES, ECDH-ES"} {
+		if _, err := parseFile("encrypted_request_objects: [" + alg + "]"); err == nil {
+			t.Errorf("RFC 8725 3.2: %s is taken", alg)
+		}
+	}
+	if len(encryptions) != len(keys.EncryptionAlgs()) {
+		t.Errorf("known here: %v", encryptions)
+	}
 }
 
 func TestPrecedence(t *testing.T) {

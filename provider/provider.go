@@ -181,7 +181,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 		Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
 	objects := requestobject.New(requestobject.Options{
-		Keys: clientKeys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now,
+		Keys: clientKeys, Secrets: o.Keys, Own: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now,
 	})
 	sessions := session.New(session.Options{
 		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,
@@ -196,8 +196,8 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages) (endpoints, erro
 	if o.Registration.on() {
 		registering = register.New(register.Options{
 			Store: o.Store, Base: strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath, Policy: o.Registration.Policy, PKCE: o.Registration.PKCE,
-			Algs: issue.Algs(o.Keys.Algs(), o.HS256), Objects: requestobject.Algs(o.UnsignedRequests), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys,
-			Statements: o.Registration.Statements, Now: o.Now,
+			Algs: issue.Algs(o.Keys.Algs(), o.HS256), Objects: requestobject.Algs(o.UnsignedRequests), JWE: o.Keys.Encryption(),
+			Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys, Statements: o.Registration.Statements, Now: o.Now,
 		})
 	}
 	pictures := logos.New(logos.Options{Fetch: o.Fetch, Base: base, Now: o.Now})

@@ -156,7 +156,8 @@ func (a *app) getenv(name string) string {
 
 func openKeys(ctx context.Context, cfg configs.Config, store storage.Rings, master *keys.Master, log *slog.Logger) (*keys.Keys, error) {
 	return keys.Open(ctx, keys.Options{
-		Store: store, Master: master, Algs: cfg.Keys.OfRing(), Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
+		Store: store, Master: master, Algs: cfg.Keys.OfRing(), Encryption: cfg.EncryptedRequests,
+		Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
 		MaxToken:   max(cfg.Lifetimes.AccessToken, cfg.Lifetimes.IDToken),
 		MaxSession: cfg.Lifetimes.SessionAbsolute, MaxFamily: cfg.Lifetimes.RefreshAbsolute, Log: log,
 	})

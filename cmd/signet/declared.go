@@ -44,6 +44,7 @@ func readDeclared(c configs.Config) (declared, configs.Faults) {
 	for _, d := range c.Clients {
 		r := reader{kind: "clients", declared: d}
 		client := r.client(c.Keys.Algorithms, scopes)
+		r.rules(clients.Decryptable(client, c.EncryptedRequests))
 		all.clients, faults = append(all.clients, client), append(faults, r.faults...)
 	}
 	for _, d := range c.Users {

@@ -223,6 +223,7 @@ func (s *server) admin() http.Handler {
 		Keys:   func() (*keys.Keys, error) { return s.keys, nil },
 		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
 		Algs:   s.cfg.Keys.Algorithms,
+		JWE:    s.cfg.EncryptedRequests,
 		Scopes: catalogue.Added(),
 		Hash:   s.passwords.Hash,
 		Status: admin.Status{Version: version().Version, Issuer: s.cfg.Issuer, PID: os.Getpid(), Started: time.Now()},

@@ -21,6 +21,7 @@ import (
 // Keys is what discovery needs of [keys.Keys].
 type Keys interface {
 	Algs() []string
+	Encryption() []string
 	JWKS() (body []byte, etag string)
 }
 
@@ -55,6 +56,10 @@ func New(o Options) (*Discovery, error) {
 		m.RegistrationEndpoint = strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath
 	}
 	m.RequestObjectSigningAlgValuesSupported = requestobject.Algs(o.UnsignedRequests)
+	if algs := o.Keys.Encryption(); len(algs) > 0 {
+		m.RequestObjectEncryptionAlgValuesSupported = algs
+		m.RequestObjectEncryptionEncValuesSupported = keys.EncryptionEncs
+	}
 	if err := enc.Encode(m); err != nil {
 		return nil, fmt.Errorf("discovery: rendering the metadata: %w", err)
 	}

@@ -8,6 +8,9 @@
 // It comes by value, or from a request_uri that the client registered. What the fragment of that URI is the hash of is kept; otherwise it
 // says nothing.
 //
+// The object may be encrypted to a key of ours (Core 6.1, RFC 9101 section 6.1), where the operator turns that on: signed first, then
+// encrypted, once. Encryption says nothing of who wrote it, so all that follows holds for what is inside.
+//
 // The object is signed with a key of the client's, or with its secret where it registered that and the secret is kept readable.
 // Unsigned ones are for operators who let them in. Nothing of an object is believed before all of it was found good: iss is the client,
 // aud is us, the times fit, and it is not a JWT made for another purpose. Core lets an object be used more than once, so none is
