@@ -255,11 +255,14 @@ func requestURIUnsigned(r *run) {
 	r.byReference("none", func(object map[string]any) string { return unsigned(r, object) })
 }
 
-// byReference sends a request whose object is found at a registered request_uri: Core 6.2. Beside it stands what OAuth 2.0 asks for.
+// byReference sends a request whose object is found at a registered request_uri: Core 6.2. Beside it stands what OAuth 2.0 asks for. The
+// URI is registered before there is an object, so its fragment is a hash, but of something else.
 func (r *run) byReference(alg string, make func(object map[string]any) string) {
 	r.Helper()
 	site := r.site()
-	c, b := r.client("request_uris", []string{site.url("/request.jwt")}, "request_object_signing_alg", alg), r.browser()
+	other := sha256.Sum256([]byte("something else"))
+	uri := site.url("/request.jwt") + "#" + base64.RawURLEncoding.EncodeToString(other[:])
+	c, b := r.client("request_uris", []string{uri}, "request_object_signing_alg", alg), r.browser()
 	request := r.params(c)
 	object := map[string]any{"iss": c.id, "aud": r.issuer}
 	for name := range request {
@@ -267,7 +270,7 @@ func (r *run) byReference(alg string, make func(object map[string]any) string) {
 	}
 	site.put("/request.jwt", "application/oauth-authz-req+jwt", []byte(make(object)))
 	sent := url.Values{
-		"client_id": {c.id}, "response_type": {r.responseType}, "scope": {"openid"}, "request_uri": {site.url("/request.jwt")},
+		"client_id": {c.id}, "response_type": {r.responseType}, "scope": {"openid"}, "request_uri": {uri},
 		"state": {"of the query, which the object overrides"},
 	}
 	b.complete(c, request, b.came(b.open(r.request(http.MethodGet, r.text("authorization_endpoint")+"?"+sent.Encode(), nil)), request), "")

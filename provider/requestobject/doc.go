@@ -5,8 +5,8 @@
 // client, whatever the browser did to the rest, so it wins (Core 6.3.3). Two things must stand outside nevertheless, since the request
 // is one of OAuth 2.0 as well: client_id and response_type, which must be the same inside if they are there, and a scope with openid.
 //
-// It comes by value, or from a request_uri that the client registered. What the fragment of that URI is the hash of is kept; otherwise it
-// says nothing.
+// It comes by value, or from a request_uri that the client registered. What is found there is kept where the fragment of that URI is its
+// hash.
 //
 // The object may be encrypted to a key of ours (Core 6.1, RFC 9101 section 6.1), where the operator turns that on: signed first, then
 // encrypted, once. Encryption says nothing of who wrote it, so all that follows holds for what is inside.
