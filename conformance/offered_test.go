@@ -43,7 +43,8 @@ func settings() []setting {
 		{name: "keys.algorithms: HS256 beside the others", options: []option{bySecret}, changes: []string{
 			"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported",
 		}},
-		{name: everything, options: []option{unsignedRequestObjects, declared, signingBy(keys.SupportedAlgs()...), bySecret}, changes: []string{
+		{name: everything, options: []option{unsignedRequestObjects, declared, signingBy(keys.SupportedAlgs()...), bySecret, encryptedBy(keys.EncryptionAlgs()...)}, changes: []string{
+			"request_object_encryption_alg_values_supported", "request_object_encryption_enc_values_supported",
 			"request_object_signing_alg_values_supported", "scopes_supported", "claims_supported",
 			"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported",
 		}},
@@ -54,6 +55,12 @@ func settings() []setting {
 			changes: []string{"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported"},
 		})
 	}
+	for _, alg := range keys.EncryptionAlgs() {
+		all = append(all, setting{
+			name: "request_object_encryption: " + alg, options: []option{encryptedBy(alg)},
+			changes: []string{"request_object_encryption_alg_values_supported", "request_object_encryption_enc_values_supported"},
+		})
+	}
 	return all
 }
 
@@ -62,6 +69,11 @@ func signingBy(algs ...string) option {
 		c.Keys.Algs = algs
 		c.Resource = resources.Default(algs[0], "at+jwt", 10*time.Minute, nil)
 	}
+}
+
+// encryptedBy lets request objects be encrypted to the provider.
+func encryptedBy(algs ...string) option {
+	return func(c *providertest.Config) { c.Keys.Encryption = algs }
 }
 
 // pkceRequired is seen by no document: RFC 9700 section 2.1.1 has clients use PKCE wherever a method is offered.
