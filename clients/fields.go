@@ -32,7 +32,7 @@ var Fields = fields.Table[storage.Client]{
 	fields.String("userinfo_encrypted_response_enc", "as for ID tokens", func(c *storage.Client) *string { return &c.UserinfoEncryptionEnc }),
 	fields.List("request_uris", "where request objects may be fetched from; https, and behind a # the hash of what is there", func(c *storage.Client) *[]string { return &c.RequestURIs }),
 	fields.String("request_object_signing_alg", "what request objects must be signed with; empty: any algorithm of the client's keys; none: nothing, where unsigned_request_objects is on", func(c *storage.Client) *string { return &c.RequestObjectAlg }),
-	fields.String("request_object_encryption_alg", "how a key is agreed on where request objects are encrypted to us: of encrypted_request_objects; empty: in any of these ways", func(c *storage.Client) *string { return &c.RequestEncryptionAlg }),
+	fields.String("request_object_encryption_alg", "how a key is agreed on where request objects are encrypted to us: one of encrypted_request_objects. The client may use the others too", func(c *storage.Client) *string { return &c.RequestEncryptionAlg }),
 	fields.String("request_object_encryption_enc", "as for ID tokens", func(c *storage.Client) *string { return &c.RequestEncryptionEnc }),
 	fields.String("id_token_claims", "scope: ID tokens hold the claims of the scopes; requested: only what the claims parameter asks for", func(c *storage.Client) *string { return &c.IDTokenClaims }),
 	fields.String("refresh_rotation", "rotate: each use gives a new refresh token; keep: for clients with a secret", func(c *storage.Client) *string { return &c.RefreshRotation }),

@@ -2,16 +2,15 @@ package requestobject
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"signet/keys"
-	"signet/storage"
 )
 
 // open returns the signed JWT inside an encrypted object (RFC 7519 appendix A.2), or an object that is not encrypted as it is. Nothing is
-// decoded of one that is too long.
-func (r *Reader) open(c storage.Client, token string) (string, error) {
+// decoded of one that is too long. What the client registered does not matter: Registration 2, "the RP MAY still use other supported
+// encryption algorithms or send unencrypted Request Objects".
+func (r *Reader) open(token string) (string, error) {
 	if len(token) > maxObject {
 		return "", refusef("the request object is longer than %d bytes", maxObject)
 	}
@@ -22,18 +21,12 @@ func (r *Reader) open(c storage.Client, token string) (string, error) {
 	if len(algs) == 0 {
 		return "", refusef("the request object is encrypted, which is not offered here; send it signed alone")
 	}
-	if registered := c.RequestEncryptionAlg; registered != "" {
-		if !slices.Contains(algs, registered) {
-			return "", refusef("the request object is encrypted, and the algorithm that this client registered for that is not offered any more")
-		}
-		algs = []string{registered}
-	}
 	inside, err := r.Own.Decrypt(token, algs...)
 	switch {
 	case errors.Is(err, keys.ErrDecrypt): // which does not say why, and so do we not: RFC 7516 section 11.5
 		return "", refusef("the request object cannot be decrypted; encrypt it to the key that jwks_uri has for its alg")
 	case errors.Is(err, keys.ErrJWE):
-		return "", refusef("the encrypted request object is not good: %s; this client can use %s", reason(err), strings.Join(algs, ", "))
+		return "", refusef("the encrypted request object is not good: %s; clients can use %s", reason(err), strings.Join(algs, ", "))
 	case err != nil:
 		return "", err
 	case encrypted(inside):

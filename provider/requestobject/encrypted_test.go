@@ -67,6 +67,7 @@ func encrypts(alg, enc string) func(*storage.Client) {
 func TestEncryptedObjects(t *testing.T) {
 	t.Parallel()
 	signed, es := sign("RS256", rsaKey(), good), published(ring(), "ECDH-ES")
+	once := seal(es, "A128GCM", signed)
 	type row struct {
 		client   storage.Client
 		object   string
@@ -75,6 +76,7 @@ func TestEncryptedObjects(t *testing.T) {
 	rows := map[string]row{
 		"Registration 2: the registered algorithm":             {app(encrypts("ECDH-ES", "")), seal(es, "A128CBC-HS256", signed), false},
 		"Registration 2: it is declared that it may, not must": {app(encrypts("ECDH-ES", "A256GCM")), signed, false},
+		"Registration 2: it may use other algorithms":          {app(encrypts("RSA-OAEP-256", "")), once, false},
 		"Registration 2: enc declares what may be used":        {app(encrypts("ECDH-ES", "A256GCM")), seal(es, "A128GCM", signed), false},
 		"RFC 7519 5.2: cty JWT":                                {app(), seal(es, "A128GCM", signed, "cty", "JWT"), false},
 		"RFC 8725 3.11: typ counts inside":                     {app(), seal(es, "A128GCM", sign("RS256", rsaKey(), good, "typ", "oauth-authz-req+jwt"), "typ", "oauth-authz-req+jwt"), false},
@@ -113,7 +115,7 @@ func TestBadEncryptedObjects(t *testing.T) {
 	}
 	const closed = "the request object cannot be decrypted; encrypt it to the key that jwks_uri has for its alg"
 	const header = "the encrypted request object is not good: "
-	anyAlg := "; this client can use " + strings.Join(keys.EncryptionAlgs(), ", ")
+	anyAlg := "; clients can use " + strings.Join(keys.EncryptionAlgs(), ", ")
 	for name, row := range map[string]struct {
 		client   storage.Client
 		object   string
@@ -133,8 +135,6 @@ func TestBadEncryptedObjects(t *testing.T) {
 		"RFC 8725 3.10: jku":                                    {app(), seal(es, "A128GCM", signed, "jku", "https://evil.example/"), false, header + "its header has jku"},
 		"RFC 7518 4.8.1.2: p2c":                                 {app(), seal(es, "A128GCM", signed, "p2c", 1<<30), false, header + "its header has p2c"},
 		"RFC 7519 5.2: cty of something else":                   {app(), seal(es, "A128GCM", signed, "cty", "text/plain"), false, header + "its cty"},
-		"the registered algorithm is another":                   {app(encrypts("RSA-OAEP-256", "")), once, false, header + "it is malformed, or encrypted by another algorithm than it may be; this client can use RSA-OAEP-256"},
-		"the registered algorithm is off by now":                {app(encrypts("ECDH-ES+A192KW", "")), once, false, "the request object is encrypted, and the algorithm that this client registered"},
 		"RFC 7519 A.2: encrypted twice":                         {app(), seal(rs, "A128GCM", once), false, "inside the encrypted request object is another"},
 		"RFC 7519 A.2: encrypted three times":                   {app(), seal(rs, "A128GCM", seal(es, "A128GCM", once)), false, "inside the encrypted request object is another"},
 		"Core 6.1: unsigned inside, where it is not let in":     {app(), seal(es, "A128GCM", unsigned(claims{"alg": "none"}, good, "")), false, "the request object is malformed, or signed with another algorithm"},

@@ -105,7 +105,7 @@ func (r *Reader) Merge(ctx context.Context, c storage.Client, p oauth.Params) (o
 
 // read returns the members of an object, once all about it was found good.
 func (r *Reader) read(ctx context.Context, c storage.Client, token string, unsigned bool) (object, error) {
-	token, err := r.open(c, token)
+	token, err := r.open(token)
 	if err != nil {
 		return nil, err
 	}
