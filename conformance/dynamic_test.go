@@ -178,7 +178,7 @@ func requestURISigned(r *run) {
 	r.byReference("RS256", func(object map[string]any) string { return r.sign(signingKey(0), object) })
 }
 
-// assertionForIssuer: RFC 7523 section 3, item 3, as RFC 7523bis narrows it.
+// assertionForIssuer: RFC 7523 section 3, item 3, as RFC 7523bis narrows it. As in the suite, it is a flow like any other where no code is.
 func assertionForIssuer(r *run) {
 	c := r.client()
 	c.audience = r.issuer

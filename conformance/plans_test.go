@@ -115,7 +115,7 @@ var byThemselves = []module{
 	{name: "oidcc-request-uri-signed-rs256", test: requestURISigned},
 	{name: "oidcc-ensure-request-object-with-redirect-uri", test: requestObjectWithRedirectURI, unsigned: true},
 	{name: "oidcc-refresh-token", test: refreshToken, only: withCode, alone: true},
-	{name: "oidcc-ensure-client-assertion-with-iss-aud-succeeds", test: assertionForIssuer, only: withCode},
+	{name: "oidcc-ensure-client-assertion-with-iss-aud-succeeds", test: assertionForIssuer},
 }
 
 var initiated = []module{
