@@ -46,8 +46,12 @@ const (
 // section 3.1, RFC 8037.
 var (
 	KeyAlgs    = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-	SecretAlgs = []string{"HS256", "HS384", "HS512"}
+	SecretAlgs = []string{AlgHS256, "HS384", "HS512"}
 )
+
+// AlgHS256 is the one algorithm that what we issue can be signed with by the client's secret: OpenID Connect Core 10.1. It is for those
+// who authenticate with that secret, where the operator turns it on.
+const AlgHS256 = "HS256"
 
 // Grant types that a client can be registered for.
 const (
@@ -67,7 +71,10 @@ type FieldError = fields.Error
 const (
 	idLength     = 24 // of 62 characters: 142 bits
 	secretLength = 43 // 256 bits
-	keyLength    = 86 // 512 bits, for HS512: RFC 7518 section 3.2 wants a key as long as the hash
+	// keyLength is that of secrets that sign. RFC 7518 section 3.2 wants a key as long as the hash, so no less for HS512; and no more,
+	// since HMAC-SHA-256 takes the SHA-256 of a longer key in its place (RFC 2104 section 2): whoever reads the hashes in the store could
+	// sign with them.
+	keyLength = 64
 )
 
 // New returns a client of the type with a fresh id and the type's defaults. It has no redirect URI and no secret yet.
@@ -130,8 +137,8 @@ type Sealer interface {
 // SealPurpose is what the sealed secret of a client is sealed for.
 func SealPurpose(id string) string { return "client secret " + id }
 
-// GiveSecret gives c a fresh secret of the kind that its token_endpoint_auth_method needs, or takes from it what it does not need any
-// more, and returns the secret, to be shown once; "" for none. The sealer is asked for where the secret must be readable again.
+// GiveSecret gives c a fresh secret of the kind that its metadata needs, or takes from it what it does not need any more, and returns
+// the secret, to be shown once; "" for none. The sealer is asked for where the secret must be readable again.
 func GiveSecret(c *storage.Client, sealer func() (Sealer, error)) (secret string, err error) {
 	c.SecretHash, c.SealedSecret = storage.Hash{}, nil
 	switch {
@@ -148,8 +155,8 @@ func GiveSecret(c *storage.Client, sealer func() (Sealer, error)) (secret string
 	return secret, nil
 }
 
-// SecretFits reports whether what c has of a secret is what its token_endpoint_auth_method needs. If not, it needs [GiveSecret]: a
-// secret that was only hashed cannot be sealed any more, and one that was sealed shall not go on as one that is not.
+// SecretFits reports whether what c has of a secret is what its metadata needs. If not, it needs [GiveSecret]: a secret that was only
+// hashed cannot be sealed any more, and one that was sealed shall not go on as one that is not.
 func SecretFits(c storage.Client) bool {
 	return c.SecretHash.IsZero() != NeedsSecret(c) && (c.SealedSecret != nil) == SealsSecret(c)
 }
@@ -172,11 +179,13 @@ func randomText(length int) string {
 
 // NeedsSecret reports whether the client authenticates with a secret that we gave it.
 func NeedsSecret(c storage.Client) bool {
-	return c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost || SealsSecret(c)
+	return slices.Contains([]string{AuthBasic, AuthPost, AuthSecretJWT}, c.TokenEndpointAuthMethod)
 }
 
-// SealsSecret reports whether that secret must be readable to us, since the client signs with it.
-func SealsSecret(c storage.Client) bool { return c.TokenEndpointAuthMethod == AuthSecretJWT }
+// SealsSecret reports whether that secret must be readable to us, since the client signs with it, or we do.
+func SealsSecret(c storage.Client) bool {
+	return c.TokenEndpointAuthMethod == AuthSecretJWT || NeedsSecret(c) && (c.IDTokenAlg == AlgHS256 || c.UserinfoAlg == AlgHS256)
+}
 
 // Public reports whether the client has no credentials: RFC 6749 section 2.1. Whoever knows its id can claim to be it.
 func Public(c storage.Client) bool { return c.TokenEndpointAuthMethod == AuthNone }

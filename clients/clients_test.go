@@ -184,21 +184,31 @@ func TestValidate(t *testing.T) {
 		"implicit without a redirect URI": {SPA, func(c *storage.Client) {
 			c.RedirectURIs, c.GrantTypes, c.ResponseTypes = nil, []string{GrantImplicit}, ResponseTypes[1:2]
 		}, "redirect_uris"},
-		"RFC 6749 3.3: scopes":             {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "a b", `"`, "openid"} }, "scopes scopes scopes"},
-		"a scope that means nothing here":  {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "emial", "fone"} }, "scopes scopes"},
-		"no scope":                         {Web, func(c *storage.Client) { c.Scopes = nil }, ""},
-		"algorithm EdDSA":                  {Web, func(c *storage.Client) { c.IDTokenAlg = "EdDSA" }, ""},
-		"algorithm none":                   {Web, func(c *storage.Client) { c.IDTokenAlg = "none" }, "id_token_signed_response_alg"},
-		"algorithm HS256":                  {Web, func(c *storage.Client) { c.IDTokenAlg = "HS256" }, "id_token_signed_response_alg"},
-		"algorithm in other case":          {Web, func(c *storage.Client) { c.IDTokenAlg = "rs256" }, "id_token_signed_response_alg"},
-		"algorithm Ed25519":                {Web, func(c *storage.Client) { c.IDTokenAlg = "Ed25519" }, "id_token_signed_response_alg"},
-		"id_token_claims":                  {Web, func(c *storage.Client) { c.IDTokenClaims = "all" }, "id_token_claims"},
-		"default_max_age below zero":       {Web, func(c *storage.Client) { c.DefaultMaxAge = &negative }, "default_max_age"},
-		"no redirect URI":                  {Web, func(c *storage.Client) { c.RedirectURIs = nil }, "redirect_uris"},
-		"a redirect URI twice":             {Web, func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, c.RedirectURIs[0]) }, "redirect_uris"},
-		"too many redirect URIs":           {Web, func(c *storage.Client) { c.RedirectURIs = make([]string, 51) }, "redirect_uris"},
-		"each bad redirect URI is a fault": {Web, func(c *storage.Client) { c.RedirectURIs = []string{"http://a.example/", "/", "https://b.example/#"} }, "redirect_uris redirect_uris redirect_uris"},
-		"where the logout ends":            {Web, func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"javascript:alert(1)"} }, "post_logout_redirect_uris"},
+		"RFC 6749 3.3: scopes":            {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "a b", `"`, "openid"} }, "scopes scopes scopes"},
+		"a scope that means nothing here": {Web, func(c *storage.Client) { c.Scopes = []string{"openid", "emial", "fone"} }, "scopes scopes"},
+		"no scope":                        {Web, func(c *storage.Client) { c.Scopes = nil }, ""},
+		"algorithm EdDSA":                 {Web, func(c *storage.Client) { c.IDTokenAlg = "EdDSA" }, ""},
+		"algorithm none":                  {Web, func(c *storage.Client) { c.IDTokenAlg = "none" }, "id_token_signed_response_alg"},
+		"Core 10.1: HS256 with a secret that is only hashed": {Web, func(c *storage.Client) { c.IDTokenAlg = "HS256" }, "client_secret"},
+		"Core 10.1: HS256, sealed":                           {Web, func(c *storage.Client) { c.IDTokenAlg, c.SealedSecret = "HS256", []byte{1} }, ""},
+		"Core 10.1: HS256 of client_secret_jwt": {Web, func(c *storage.Client) {
+			c.TokenEndpointAuthMethod, c.IDTokenAlg, c.SealedSecret = AuthSecretJWT, "HS256", []byte{1}
+		}, ""},
+		"userinfo of HS256, sealed":              {Web, func(c *storage.Client) { c.UserinfoAlg, c.SealedSecret = "HS256", []byte{1} }, ""},
+		"ID tokens of HS256 for private_key_jwt": {Web, keyed(func(c *storage.Client) { c.IDTokenAlg = "HS256" }), "id_token_signed_response_alg"},
+		"userinfo of HS256, private_key_jwt":     {Web, keyed(func(c *storage.Client) { c.UserinfoAlg = "HS256" }), "userinfo_signed_response_alg"},
+		"HS256 of a public client":               {SPA, func(c *storage.Client) { c.IDTokenAlg = "HS256" }, "id_token_signed_response_alg"},
+		"userinfo of HS256 of a public client":   {Native, func(c *storage.Client) { c.UserinfoAlg = "HS256" }, "userinfo_signed_response_alg"},
+		"algorithm HS512":                        {Web, func(c *storage.Client) { c.IDTokenAlg = "HS512" }, "id_token_signed_response_alg"},
+		"algorithm in other case":                {Web, func(c *storage.Client) { c.IDTokenAlg = "rs256" }, "id_token_signed_response_alg"},
+		"algorithm Ed25519":                      {Web, func(c *storage.Client) { c.IDTokenAlg = "Ed25519" }, "id_token_signed_response_alg"},
+		"id_token_claims":                        {Web, func(c *storage.Client) { c.IDTokenClaims = "all" }, "id_token_claims"},
+		"default_max_age below zero":             {Web, func(c *storage.Client) { c.DefaultMaxAge = &negative }, "default_max_age"},
+		"no redirect URI":                        {Web, func(c *storage.Client) { c.RedirectURIs = nil }, "redirect_uris"},
+		"a redirect URI twice":                   {Web, func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, c.RedirectURIs[0]) }, "redirect_uris"},
+		"too many redirect URIs":                 {Web, func(c *storage.Client) { c.RedirectURIs = make([]string, 51) }, "redirect_uris"},
+		"each bad redirect URI is a fault":       {Web, func(c *storage.Client) { c.RedirectURIs = []string{"http://a.example/", "/", "https://b.example/#"} }, "redirect_uris redirect_uris redirect_uris"},
+		"where the logout ends":                  {Web, func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"javascript:alert(1)"} }, "post_logout_redirect_uris"},
 		"links that are shown": {Web, func(c *storage.Client) {
 			c.ClientURI, c.LogoURI, c.PolicyURI, c.TosURI = "javascript:alert(1)", "data:image/png,x", "http://a.example/", "mailto:a@b"
 		}, "client_uri logo_uri policy_uri tos_uri"},
@@ -246,7 +256,7 @@ func TestGiveSecret(t *testing.T) {
 	for method, c := range map[string]struct {
 		length int // of the secret
 		sealed bool
-	}{AuthBasic: {43, false}, AuthPost: {43, false}, AuthSecretJWT: {86, true}, AuthKeyJWT: {0, false}, AuthNone: {0, false}} {
+	}{AuthBasic: {43, false}, AuthPost: {43, false}, AuthSecretJWT: {64, true}, AuthKeyJWT: {0, false}, AuthNone: {0, false}} {
 		for _, had := range []string{AuthNone, AuthBasic, AuthSecretJWT} { // whatever it had before
 			client := valid(t, Web)
 			client.TokenEndpointAuthMethod, client.SecretHash = had, storage.Hash{}
@@ -273,6 +283,24 @@ func TestGiveSecret(t *testing.T) {
 			if c.sealed != (string(client.SealedSecret) == "sealed "+secret) || c.sealed && s.purpose != "client secret "+client.ID {
 				t.Errorf("%s: sealed for %q: %q", method, s.purpose, client.SealedSecret)
 			}
+		}
+	}
+	for name, change := range map[string]func(*storage.Client){
+		"ID tokens": func(c *storage.Client) { c.IDTokenAlg = AlgHS256 },
+		"userinfo":  func(c *storage.Client) { c.UserinfoAlg = AlgHS256 },
+	} { // Core 10.1, 16.19
+		client := valid(t, Web)
+		plain := client
+		change(&client)
+		if SecretFits(client) {
+			t.Errorf("%s: a secret that was only hashed fits HS256", name)
+		}
+		secret, err := GiveSecret(&client, func() (Sealer, error) { return &sealer{}, nil })
+		if err != nil || len(secret) < 32 || !SecretFits(client) || !client.SecretHash.Matches([]byte(secret)) || string(client.SealedSecret) != "sealed "+secret {
+			t.Errorf("%s: a secret of %d characters, %v", name, len(secret), err)
+		}
+		if plain.SecretHash, plain.SealedSecret = client.SecretHash, client.SealedSecret; SecretFits(plain) {
+			t.Errorf("%s: the sealed secret fits RS256", name)
 		}
 	}
 	client := valid(t, Web)
@@ -374,8 +402,7 @@ func TestFields(t *testing.T) {
 func TestFieldsAreTheRecords(t *testing.T) {
 	t.Parallel()
 	fixed := []string{"client_id", "revision", "type", "origin", "application_type", "created", "updated", "-"}
-	fixed = append(fixed, "software_id", "software_version", "software_statement")          // said by software that registers itself
-	fixed = append(fixed, "request_object_encryption_alg", "request_object_encryption_enc") // not there yet
+	fixed = append(fixed, "software_id", "software_version", "software_statement") // said by software that registers itself
 	var want []string
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[storage.Client]()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")

@@ -23,7 +23,13 @@ func TestValidateEncryption(t *testing.T) {
 		"RFC 8725 3.2: RSA1_5":      {func(c *storage.Client) { c.IDTokenEncryptionAlg = "RSA1_5" }, "id_token_encrypted_response_alg"},
 		"a shared key":              {func(c *storage.Client) { c.UserinfoEncryptionAlg = "dir" }, "userinfo_encrypted_response_alg"},
 		"an enc that is none":       {func(c *storage.Client) { c.UserinfoEncryptionAlg, c.UserinfoEncryptionEnc = "ECDH-ES", "A128KW" }, "userinfo_encrypted_response_enc"},
-		"no key":                    {func(c *storage.Client) { c.JWKS, c.IDTokenEncryptionAlg = nil, "ECDH-ES" }, "id_token_encrypted_response_alg"},
+		"RFC 8725 3.2: RSA-OAEP with SHA-1, to us": {func(c *storage.Client) { c.RequestEncryptionAlg = "RSA-OAEP" }, "request_object_encryption_alg"},
+		"Registration 2: enc alone, to us":         {func(c *storage.Client) { c.RequestEncryptionEnc = "A128GCM" }, "request_object_encryption_enc"},
+		"an enc that is none, to us": {func(c *storage.Client) {
+			c.RequestEncryptionAlg, c.RequestEncryptionEnc = "ECDH-ES", "dir"
+		}, "request_object_encryption_enc"},
+		"to us, which needs no key of the client's": {func(c *storage.Client) { c.JWKS, c.RequestEncryptionAlg = nil, "ECDH-ES" }, ""},
+		"no key": {func(c *storage.Client) { c.JWKS, c.IDTokenEncryptionAlg = nil, "ECDH-ES" }, "id_token_encrypted_response_alg"},
 		"jwks_uri": {func(c *storage.Client) {
 			c.JWKS, c.JWKSURI, c.IDTokenEncryptionAlg = nil, "https://app.example/jwks", "ECDH-ES"
 		}, ""},
@@ -52,5 +58,25 @@ func TestValidateEncryption(t *testing.T) {
 				t.Errorf("faults of %q, want %q: %v", found, row.faults, Validate(c))
 			}
 		})
+	}
+}
+
+func TestDecryptable(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		alg  string
+		on   []string
+		good bool
+	}{
+		"none registered, none on":                     {"", nil, true},
+		"none registered":                              {"", []string{"ECDH-ES"}, true},
+		"Discovery 3: one that is on":                  {"ECDH-ES", []string{"RSA-OAEP-256", "ECDH-ES"}, true},
+		"Registration 2: one that is not on":           {"RSA-OAEP-256", []string{"ECDH-ES"}, false},
+		"Registration 2: one, and there is none of it": {"ECDH-ES", nil, false},
+	} {
+		err := Decryptable(storage.Client{RequestEncryptionAlg: row.alg}, row.on)
+		if (err == nil) != row.good || err != nil && !strings.Contains(err.Error(), "request_object_encryption_alg") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

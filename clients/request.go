@@ -53,7 +53,7 @@ func validateRequests(f *fields.Faults, c storage.Client) {
 	case alg == "" || alg == AlgNone:
 	case slices.Contains(SecretAlgs, alg):
 		if !SealsSecret(c) {
-			f.Add(field, "%s needs a secret that the client signs with; set token_endpoint_auth_method to %s", alg, AuthSecretJWT)
+			f.Add(field, "%s needs a secret that is made to sign with; set token_endpoint_auth_method to %s", alg, AuthSecretJWT)
 		}
 	case !slices.Contains(KeyAlgs, alg):
 		f.OneOf(field, alg, append(slices.Concat(KeyAlgs, SecretAlgs), AlgNone)...)

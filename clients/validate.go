@@ -18,9 +18,9 @@ const (
 	maxACRValues = 20
 )
 
-// idTokenAlgs are the algorithms that can be registered for ID tokens. Whether there is a key for one is for the keys to say: see
+// idTokenAlgs are the algorithms that can be registered for ID tokens and userinfo. Whether one is on is for the operator to say: see
 // [Signable].
-var idTokenAlgs = KeyAlgs
+var idTokenAlgs = append(slices.Clone(KeyAlgs), AlgHS256)
 
 // Validate returns all faults of c, joined, each a [*FieldError]; nil if there is none. scopes are those that the operator added to
 // [Scopes].
@@ -37,7 +37,7 @@ func Validate(c storage.Client, scopes ...string) error {
 	return f.Err()
 }
 
-// Signable is nil if algs, those with a key, has the algorithms of c's ID tokens and userinfo.
+// Signable is nil if algs, those that are on, has the algorithms of c's ID tokens and userinfo.
 func Signable(c storage.Client, algs []string) error {
 	var f fields.Faults
 	f.OneOf("id_token_signed_response_alg", c.IDTokenAlg, algs...)
@@ -94,7 +94,7 @@ func validateAuthentication(f *fields.Faults, c storage.Client) {
 	case !NeedsSecret(c) && !c.SecretHash.IsZero():
 		f.Add("client_secret", "is set for a client that has none; remove it")
 	case !SecretFits(c):
-		f.Add("client_secret", "was not made for %s; let one be made", c.TokenEndpointAuthMethod)
+		f.Add("client_secret", "was not made for this token_endpoint_auth_method and these algorithms; let one be made")
 	}
 	validateKeys(f, c)
 	f.OneOf("pkce", c.PKCE, storage.PKCERequired, storage.PKCEOptional)
@@ -203,13 +203,10 @@ func validateRedirects(f *fields.Faults, typ, field string, uris []string) {
 
 func validateTokens(f *fields.Faults, c storage.Client) {
 	const alg = "id_token_signed_response_alg"
-	switch c.IDTokenAlg {
-	case "HS256", "HS384", "HS512":
-		f.Add(alg, "%s is not there yet; use RS256", c.IDTokenAlg)
-	case "none":
+	if c.IDTokenAlg == AlgNone {
 		f.Add(alg, "none would be a token that anybody can write; use RS256")
-	default:
-		f.OneOf(alg, c.IDTokenAlg, idTokenAlgs...)
+	} else {
+		validateSigning(f, c, alg, c.IDTokenAlg)
 	}
 	validateUserinfo(f, c)
 	validateEncryption(f, c)
@@ -224,6 +221,16 @@ func validateTokens(f *fields.Faults, c storage.Client) {
 	for _, v := range c.DefaultACRValues {
 		f.Check("default_acr_values", fields.Text(v, maxName))
 	}
+}
+
+// validateSigning: who has no secret has nothing that HS256 could be verified with, and whoever holds it can write what it signs
+// (OpenID Connect Core 10.1, 16.19).
+func validateSigning(f *fields.Faults, c storage.Client, field, alg string) {
+	if alg == AlgHS256 && !NeedsSecret(c) {
+		f.Add(field, "%s needs a client that authenticates with a secret; use RS256, or set token_endpoint_auth_method to %s", alg, AuthBasic)
+		return
+	}
+	f.OneOf(field, alg, idTokenAlgs...)
 }
 
 // repeated finds a value that is in the list twice.

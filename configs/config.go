@@ -15,6 +15,7 @@ package configs
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -28,9 +29,10 @@ type Config struct {
 	MasterKeyFile       string // "": master.key in Data
 	Registration        string // RegistrationOff, RegistrationToken or RegistrationOpen
 	StatementIssuers    []StatementIssuer
-	RegistrationPKCE    string // PKCEOptional or PKCERequired: of confidential clients that register themselves
-	UnsignedRequests    bool   // request objects with alg none are let in
-	TLSCert, TLSKey     string // PEM files; both or none
+	RegistrationPKCE    string   // PKCEOptional or PKCERequired: of confidential clients that register themselves
+	UnsignedRequests    bool     // request objects with alg none are let in
+	EncryptedRequests   []string // JWE algorithms by which request objects may be encrypted to us
+	TLSCert, TLSKey     string   // PEM files; both or none
 	TrustedProxy        []netip.Prefix
 	OutgoingAllow       []netip.Prefix // addresses that are not public and that we may fetch from
 	OutgoingCA          string         // PEM file; "": the system's certificates alone
@@ -109,10 +111,18 @@ type Lifetimes struct {
 
 // Keys configures the ring.
 type Keys struct {
-	Algorithms  []string // JWS; each has a key of its own
+	Algorithms  []string // JWS; all that are on
 	RotateEvery time.Duration
 	Announce    time.Duration // how long a key is published before it signs
 }
+
+// OfRing are the algorithms that the ring has keys for, each a key of its own.
+func (k Keys) OfRing() []string {
+	return slices.DeleteFunc(slices.Clone(k.Algorithms), func(alg string) bool { return alg == hs256 })
+}
+
+// HS256 reports whether it is on: ID tokens and userinfo can be signed with the client's secret.
+func (k Keys) HS256() bool { return slices.Contains(k.Algorithms, hs256) }
 
 // AccessTokens configures the access tokens of the default resource, whose audience is the issuer.
 type AccessTokens struct {

@@ -6,12 +6,15 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"signet/keys"
 )
 
 func parseFile(content string) (Config, error) {
@@ -62,6 +65,25 @@ func TestExample(t *testing.T) {
 			t.Errorf("not all of it was read: %+v", c)
 		}
 	})
+}
+
+// What can be configured is what there is.
+func TestEncryptions(t *testing.T) {
+	t.Parallel()
+	for _, list := range [][]string{nil, {"ECDH-ES"}, keys.EncryptionAlgs()} {
+		c, err := parseFile("encrypted_request_objects: [" + strings.Join(list, ", ") + "]")
+		if err != nil || !slices.Equal(c.EncryptedRequests, list) {
+			t.Errorf("RFC 7518 4.1: %v, %v", c.EncryptedRequests, err)
+		}
+	}
+	for _, alg := range []string{"RSA1_5", "RSA-OAEP", "dir", "A128KW", "ES256", "ECDH-ES, ECDH-ES"} {
+		if _, err := parseFile("encrypted_request_objects: [" + alg + "]"); err == nil {
+			t.Errorf("RFC 8725 3.2: %s is taken", alg)
+		}
+	}
+	if len(encryptions) != len(keys.EncryptionAlgs()) {
+		t.Errorf("known here: %v", encryptions)
+	}
 }
 
 func TestPrecedence(t *testing.T) {
@@ -124,7 +146,8 @@ func TestFaults(t *testing.T) {
 		"resources come later":                             {"resources: []", "signet.yaml:1: resources: resources of their own come later; leave it out until then"},
 		"Discovery 3: RS256 is required":                   {"keys: {algorithms: [ES256]}", "signet.yaml:1: keys.algorithms: RS256 is missing, and OpenID Connect Discovery 3 requires it; add RS256"},
 		"algorithm without key":                            {"access_tokens: {algorithm: ES384}", "signet.yaml:1: access_tokens.algorithm: ES384 has no key; add it to keys.algorithms, or choose one of those"},
-		"algorithm none":                                   {"keys: {algorithms: [RS256, none]}", `signet.yaml:1: keys.algorithms: "none" is not known; known here: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA`},
+		"access tokens by a client's secret":               {"keys: {algorithms: [RS256, HS256]}\naccess_tokens: {algorithm: HS256}", `signet.yaml:2: access_tokens.algorithm: "HS256" is not known; did you mean RS256?`},
+		"algorithm none":                                   {"keys: {algorithms: [RS256, none]}", `signet.yaml:1: keys.algorithms: "none" is not known; known here: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, HS256`},
 		"everybody as proxy":                               {"trusted_proxy: [0.0.0.0/0]", "signet.yaml:1: trusted_proxy: 0.0.0.0/0 is everybody, and then any address can be claimed; write the proxy's own range"},
 		"IPv4 as IPv6":                                     {"trusted_proxy: [\"::ffff:10.0.0.0/104\"]", "signet.yaml:1: trusted_proxy: ::ffff:10.0.0.0/104 is IPv4 written as IPv6; write 10.0.0.0/8"},
 		"an IPv4 address as IPv6":                          {"trusted_proxy: [\"::ffff:10.0.0.7\"]", "signet.yaml:1: trusted_proxy: ::ffff:10.0.0.7 is IPv4 written as IPv6; write 10.0.0.7"},

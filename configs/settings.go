@@ -42,6 +42,7 @@ func table(c *Config) []setting {
 		{name: "software_statement_issuers", list: true, into: statementIssuers(&c.StatementIssuers)},
 		{name: "registration_pkce", into: oneOf(&c.RegistrationPKCE, PKCERequired, PKCEOptional)},
 		{name: "unsigned_request_objects", into: boolean(&c.UnsignedRequests)},
+		{name: "encrypted_request_objects", list: true, into: someOf(&c.EncryptedRequests, encryptions...)},
 		{name: "tls_cert", arg: "FILE", help: "certificate chain, PEM", into: text(&c.TLSCert)},
 		{name: "tls_key", arg: "FILE", help: "its private key, PEM", into: text(&c.TLSKey)},
 		{name: "trusted_proxy", arg: "CIDR", help: "proxy whose X-Forwarded-For counts; may be repeated", list: true, into: prefixes(&c.TrustedProxy)},
@@ -65,7 +66,7 @@ func table(c *Config) []setting {
 		{name: "lifetimes.session_idle", into: duration(&c.Lifetimes.SessionIdle, time.Minute, 3650*day, "")},
 		{name: "lifetimes.session_absolute", into: duration(&c.Lifetimes.SessionAbsolute, time.Minute, 3650*day, "")},
 
-		{name: "keys.algorithms", list: true, into: someOf(&c.Keys.Algorithms, algorithms...)},
+		{name: "keys.algorithms", list: true, into: someOf(&c.Keys.Algorithms, append(slices.Clone(algorithms), hs256)...)},
 		{name: "keys.rotate_every", into: duration(&c.Keys.RotateEvery, time.Hour, 3650*day, "")},
 		{name: "keys.announce", into: duration(&c.Keys.Announce, 15*time.Minute, 365*day, "")},
 
@@ -83,8 +84,14 @@ func table(c *Config) []setting {
 	}
 }
 
-// algorithms are the JWS algorithms that we sign with (RFC 7518 section 3.1, RFC 8037).
+// hs256 can be on as well. Its key is the secret of the client that an ID token is for (OpenID Connect Core 10.1).
+const hs256 = "HS256"
+
+// algorithms are the JWS algorithms that we sign with by a key of our own (RFC 7518 section 3.1, RFC 8037).
 var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+// encryptions are the JWE algorithms by which we can be encrypted to (RFC 7518 section 4.1).
+var encryptions = []string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"}
 
 // Flag is a setting that serve takes as a flag.
 type Flag struct {

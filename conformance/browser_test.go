@@ -16,6 +16,7 @@ import (
 type browser struct {
 	r      *run
 	client *http.Client
+	query  string // of the redirect URI as it is registered
 }
 
 // visit is where a request led.
@@ -26,6 +27,7 @@ type visit struct {
 	page    string     // its text
 	signIns int        // how often it was asked who it is
 	asked   int        // how often it was asked for consent
+	pages   []*html.Node
 }
 
 const (
@@ -58,6 +60,7 @@ func (b *browser) open(req *http.Request) (v visit) {
 		}
 		doc, err := html.Parse(strings.NewReader(a.body))
 		b.r.must(err)
+		v.pages = append(v.pages, doc)
 		f, ok := firstForm(doc)
 		switch {
 		case a.status != http.StatusOK || !ok:
@@ -97,11 +100,14 @@ func (b *browser) arrive(v *visit, at *url.URL) {
 	if fragment != "" {
 		v.how = "fragment"
 		v.params, err = url.ParseQuery(fragment)
-		if at.RawQuery != "" {
-			b.r.Errorf("something comes in the query beside the fragment: %q", at.RawQuery)
+		if at.RawQuery != b.query {
+			b.r.Errorf("the query beside the fragment is %q, want %q", at.RawQuery, b.query)
 		}
 	} else {
-		v.params, err = url.ParseQuery(at.RawQuery)
+		v.params, err = url.ParseQuery(strings.TrimPrefix(at.RawQuery, b.query+"&")) // RFC 6749 3.1.2: it "MUST be retained"
+		if !strings.HasPrefix(at.RawQuery, b.query) {
+			b.r.Errorf("the query is %q, want it to begin with %q", at.RawQuery, b.query)
+		}
 	}
 	b.r.must(err)
 	b.at(at)
@@ -110,7 +116,7 @@ func (b *browser) arrive(v *visit, at *url.URL) {
 // arriveByPost reads the answer that a form brings: Form Post Response Mode 2.
 func (b *browser) arriveByPost(v *visit, at *url.URL, values url.Values) {
 	b.r.Helper()
-	if at.RawQuery != "" || at.Fragment != "" {
+	if at.RawQuery != b.query || at.Fragment != "" {
 		b.r.Errorf("something comes in the URL beside the form: %q", at)
 	}
 	v.how, v.params = "form_post", values

@@ -1,13 +1,17 @@
 // Package conformance holds the provider to the modules of the OpenID Foundation's certification plans, one test for each. It has
 // nothing but tests, and they know the provider only as a relying party does: by its discovery document, over HTTP. Browser, client and
-// checks are of their own (net/http and go-jose); from here they take only [signet/provider/providertest], to have something to talk to.
+// checks are of their own (net/http and go-jose); from here they take only [signet/provider/providertest], to have something to talk to, and
+// [signet/provider/admin] for what an operator does.
 //
 //	plan_test.go      a plan: which modules, in which variants; running them; what became of them
 //	plans_test.go     the plans of the Foundation, and one test for each
 //	modules_test.go   the modules, by their names in the Foundation's suite
+//	dynamic_test.go   those that only clients who register themselves have
+//	offered_test.go   the discovery document against what is done, setting by setting
 //	flow_test.go      one authorization from the request to UserInfo, with what the suite checks of each
 //	check_test.go     what is checked of keys, tokens and claims
 //	provider_test.go  the provider under test, and how a client comes to be registered with it
+//	site_test.go      a client's own server and keys
 //	browser_test.go   a browser without script
 //	table_test.go     docs/conformance.md
 //

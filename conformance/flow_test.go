@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // flow is one authorization that succeeded.
@@ -147,15 +148,34 @@ func (r *run) accessToken(token, typ, expiresIn string) {
 // post sends a form to an endpoint as the client.
 func (r *run) post(endpoint string, c client, form url.Values) answer {
 	r.Helper()
-	if c.method == "client_secret_post" {
+	switch c.method {
+	case "client_secret_post":
 		form.Set("client_id", c.id)
 		form.Set("client_secret", c.secret)
+	case "none":
+		form.Set("client_id", c.id)
+	case "client_secret_jwt", "private_key_jwt":
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", r.assertion(c))
 	}
 	req := r.request(http.MethodPost, r.text(endpoint), form)
 	if c.method == "client_secret_basic" {
 		req.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret)) // RFC 6749 section 2.3.1
 	}
 	return r.send(req)
+}
+
+// assertion is a client assertion: Core 9.
+func (r *run) assertion(c client) string {
+	r.Helper()
+	audience := c.audience
+	if audience == "" {
+		audience = r.text("token_endpoint")
+	}
+	now := r.now()
+	return r.signAny(c.key, map[string]any{
+		"iss": c.id, "sub": c.id, "aud": audience, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+	})
 }
 
 func (r *run) redeem(c client, code, verifier string) answer {
@@ -207,8 +227,12 @@ func (r *run) userinfo(token string) map[string]any {
 	return r.userinfoAnswer(r.send(req))
 }
 
+// userinfoAnswer returns what was said of the user, in JSON or as a JWS: Core 5.3.2.
 func (r *run) userinfoAnswer(a answer) map[string]any {
 	r.Helper()
+	if a.status == http.StatusOK && strings.HasPrefix(a.header.Get("Content-Type"), "application/jwt") {
+		a.json = r.verify(a.body, "RS256")
+	}
 	if sub, _ := a.json["sub"].(string); a.status != http.StatusOK || sub == "" {
 		r.Errorf("UserInfo: %d %s", a.status, a.body)
 	}

@@ -3,12 +3,13 @@ package conformance
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // The modules, by their names in the suite. Each comment of the suite's own description is in the Foundation's documentation; here stands
@@ -245,20 +246,34 @@ func postRequest(r *run) {
 }
 
 func clientSecretPost(r *run) {
-	r.browser().flow(r.client(func(want *registration) { want.TokenEndpointAuthMethod = "client_secret_post" }))
+	r.browser().flow(r.client("token_endpoint_auth_method", "client_secret_post"))
 }
 
+// requestURIUnsigned: the object is at the client's server, unsigned.
 func requestURIUnsigned(r *run) {
 	r.needsUnsigned()
-	if r.says("request_uri_parameter_supported", true) {
-		r.Fatal("unsigned objects by request_uri are advertised, and nothing here offers one")
+	r.byReference("none", func(object map[string]any) string { return unsigned(r, object) })
+}
+
+// byReference sends a request whose object is found at a registered request_uri: Core 6.2. Beside it stands what OAuth 2.0 asks for. The
+// URI is registered before there is an object, so its fragment is a hash, but of something else.
+func (r *run) byReference(alg string, make func(object map[string]any) string) {
+	r.Helper()
+	site := r.site()
+	other := sha256.Sum256([]byte("something else"))
+	uri := site.url("/request.jwt") + "#" + base64.RawURLEncoding.EncodeToString(other[:])
+	c, b := r.client("request_uris", []string{uri}, "request_object_signing_alg", alg), r.browser()
+	request := r.params(c)
+	object := map[string]any{"iss": c.id, "aud": r.issuer}
+	for name := range request {
+		object[name] = request.Get(name)
 	}
-	request := r.params(r.client(), "request_uri", "https://suite.example/request.jwt")
-	if v := r.browser().visit(request); v.params != nil {
-		r.refused(request, v, "request_uri_not_supported")
-	} else {
-		r.errorPage(v, "request_uri")
+	site.put("/request.jwt", "application/oauth-authz-req+jwt", []byte(make(object)))
+	sent := url.Values{
+		"client_id": {c.id}, "response_type": {r.responseType}, "scope": {"openid"}, "request_uri": {uri},
+		"state": {"of the query, which the object overrides"},
 	}
+	b.complete(c, request, b.came(b.open(r.request(http.MethodGet, r.text("authorization_endpoint")+"?"+sent.Encode(), nil)), request), "")
 }
 
 // needsUnsigned skips where objects are taken, but not unsigned ones. Where none are taken, it is worth seeing that none is ignored.
@@ -272,14 +287,12 @@ func (r *run) needsUnsigned() {
 // unsigned is an unsigned request object: Core 6.1.
 func unsigned(r *run, claims map[string]any) string {
 	r.Helper()
-	body, err := json.Marshal(claims)
-	r.must(err)
-	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(body) + "."
+	return r.signAny(jose.JSONWebKey{Algorithm: "none"}, claims)
 }
 
 func unsignedRequestObject(r *run) {
 	r.needsUnsigned()
-	c, b := r.client(), r.browser()
+	c, b := r.client("request_object_signing_alg", "none"), r.browser()
 	object := map[string]any{"client_id": c.id, "redirect_uri": c.redirectURI, "response_type": r.responseType, "scope": "openid", "state": "of the object", "nonce": "of the object"}
 	request := r.params(c, "request", unsigned(r, object))
 	v := b.visit(request)
@@ -300,7 +313,7 @@ func unsignedRequestObject(r *run) {
 
 func requestObjectWithRedirectURI(r *run) {
 	r.needsUnsigned()
-	c, b := r.client(), r.browser()
+	c, b := r.client("request_object_signing_alg", "none"), r.browser()
 	request := r.params(c)
 	object := map[string]any{"client_id": c.id, "response_type": r.responseType, "scope": "openid"}
 	for _, name := range []string{"redirect_uri", "state", "nonce"} {
@@ -357,11 +370,17 @@ func refreshToken(r *run) {
 	}
 }
 
-func validPKCE(r *run) {
-	const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+// verifier is a PKCE verifier, s256 its challenge: RFC 7636 appendix B.
+const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+
+func s256(verifier string) string {
 	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func validPKCE(r *run) {
 	c, b := r.client(), r.browser()
-	request := r.params(c, "code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]), "code_challenge_method", "S256")
+	request := r.params(c, "code_challenge", s256(verifier), "code_challenge_method", "S256")
 	b.complete(c, request, b.visit(request), verifier)
 }
 

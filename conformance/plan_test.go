@@ -21,6 +21,7 @@ type variant struct {
 	responseType string // "": the plan has no flow
 	formPost     bool   // response_mode=form_post
 	registered   bool   // clients register themselves; otherwise the operator registers them
+	keyed        bool   // they authenticate with private_key_jwt; otherwise with a secret
 }
 
 func (v variant) carries(what string) bool {
@@ -33,7 +34,7 @@ func (v variant) name() string {
 		return "any"
 	}
 	name := strings.ReplaceAll(v.responseType, " ", "+")
-	if v.registered {
+	if v.registered && !v.keyed {
 		name += "-registered"
 	}
 	return name
@@ -41,16 +42,26 @@ func (v variant) name() string {
 
 // module is one test of the suite.
 type module struct {
-	name  string
-	test  func(*run)
-	only  func(variant) bool // which variants it is for; nil: all
-	alone bool               // it moves the clock, or changes what others see: it gets a provider of its own
+	name     string
+	test     func(*run)
+	only     func(variant) bool // which variants it is for; nil: all
+	alone    bool               // it moves the clock, or changes what others see: it gets a provider of its own
+	unsigned bool               // it needs unsigned request objects, which are off by default: it gets a provider that lets them in
+}
+
+// options are those of the provider that it runs at.
+func (m module) options() []option {
+	if m.unsigned {
+		return []option{unsignedRequestObjects}
+	}
+	return nil
 }
 
 // result is what became of a module in a variant.
 type result struct {
-	word string // passed, skipped, failed
-	note string // why it was skipped, or that a person looks at a page there
+	word   string // passed, skipped, failed
+	note   string // why it was skipped, or what was on
+	looked bool   // a person looks at a page there
 }
 
 // results are those of all plans so far.
@@ -69,7 +80,10 @@ func (p plan) run(t *testing.T) {
 	for _, v := range p.variants {
 		t.Run(v.name(), func(t *testing.T) {
 			t.Parallel()
-			shared := start(t, v)
+			shared := map[bool]*provider{false: start(t, v)}
+			if slices.ContainsFunc(p.modules, func(m module) bool { return m.unsigned }) {
+				shared[true] = start(t, v, unsignedRequestObjects)
+			}
 			for _, m := range p.modules {
 				if m.only != nil && !m.only(v) {
 					continue
@@ -77,11 +91,11 @@ func (p plan) run(t *testing.T) {
 				t.Run(m.name, func(t *testing.T) {
 					t.Parallel()
 					r := &run{T: t, variant: v}
-					defer r.record(path(p, v, m))
+					defer r.record(path(p, v, m), m)
 					if m.alone {
-						r.provider = start(t, v)
+						r.provider = start(t, v, m.options()...)
 					} else {
-						own := *shared
+						own := *shared[m.unsigned]
 						r.provider = &own
 					}
 					r.discover()
@@ -97,19 +111,24 @@ type run struct {
 	*testing.T
 	variant
 	*provider
+	initial string // initial access token for registrations
+	address string // that they come from, said as a proxy says it; "": this machine's
 	looked  bool   // the suite wants a person to look at a page
 	skipped string // why
 }
 
-func (r *run) record(path string) {
-	got := result{word: "passed"}
+// withUnsigned is the footnote to what passed with unsigned_request_objects.
+const withUnsigned = "With `unsigned_request_objects` on. It is off by default; then request_object_signing_alg_values_supported lacks none, and the suite skips the module"
+
+func (r *run) record(path string, m module) {
+	got := result{word: "passed", looked: r.looked}
 	switch {
 	case r.Failed():
 		got.word = "failed"
 	case r.skipped != "":
-		got = result{"skipped", r.skipped}
-	case r.looked:
-		got.note = "page"
+		got.word, got.note = "skipped", r.skipped
+	case m.unsigned:
+		got.note = withUnsigned
 	}
 	results.Lock()
 	defer results.Unlock()

@@ -30,12 +30,22 @@ func registered(variants []variant) []variant {
 	return all
 }
 
+// keyed are variants with clients that register themselves and authenticate with private_key_jwt.
+func keyed(variants ...variant) (all []variant) {
+	for _, v := range variants {
+		v.registered, v.keyed = true, true
+		all = append(all, v)
+	}
+	return all
+}
+
 // Which variants some modules are for.
 var (
-	withCode      = func(v variant) bool { return v.carries("code") }
-	withToken     = func(v variant) bool { return v.carries("code") || v.carries("token") }
-	nonceOptional = func(v variant) bool { return !v.carries("id_token") }
-	nonceRequired = func(v variant) bool { return v.carries("id_token") }
+	selfRegistered = func(v variant) bool { return v.registered && v.responseType == "code" }
+	withCode       = func(v variant) bool { return v.carries("code") }
+	withToken      = func(v variant) bool { return v.carries("code") || v.carries("token") }
+	nonceOptional  = func(v variant) bool { return !v.carries("id_token") }
+	nonceRequired  = func(v variant) bool { return v.carries("id_token") }
 )
 
 // flows are the modules of the plans basic, implicit and hybrid, in the order of the suite.
@@ -43,7 +53,7 @@ var flows = []module{
 	{name: "oidcc-server", test: server},
 	{name: "oidcc-response-type-missing", test: responseTypeMissing, only: withToken},
 	{name: "oidcc-idtoken-signature", test: idTokenSignature},
-	{name: "oidcc-idtoken-unsigned", test: idTokenUnsigned},
+	{name: "oidcc-idtoken-unsigned", test: idTokenUnsigned, only: selfRegistered},
 	{name: "oidcc-userinfo-get", test: userinfoGet, only: withToken},
 	{name: "oidcc-userinfo-post-header", test: userinfoPostHeader, only: withToken},
 	{name: "oidcc-userinfo-post-body", test: userinfoPostBody, only: withToken},
@@ -73,12 +83,44 @@ var flows = []module{
 	{name: "oidcc-ensure-registered-redirect-uri", test: unregisteredRedirectURI},
 	{name: "oidcc-ensure-post-request-succeeds", test: postRequest},
 	{name: "oidcc-server-client-secret-post", test: clientSecretPost, only: withCode},
-	{name: "oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported", test: requestURIUnsigned},
-	{name: "oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported", test: unsignedRequestObject},
+	{name: "oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported", test: requestURIUnsigned, unsigned: true},
+	{name: "oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported", test: unsignedRequestObject, unsigned: true},
 	{name: "oidcc-claims-essential", test: claimsEssential},
-	{name: "oidcc-ensure-request-object-with-redirect-uri", test: requestObjectWithRedirectURI},
+	{name: "oidcc-ensure-request-object-with-redirect-uri", test: requestObjectWithRedirectURI, unsigned: true},
 	{name: "oidcc-refresh-token", test: refreshToken, only: withCode, alone: true},
 	{name: "oidcc-ensure-request-with-valid-pkce-succeeds", test: validPKCE, only: withCode},
+}
+
+// byThemselves are the modules of the plan dynamic.
+var byThemselves = []module{
+	{name: "oidcc-idtoken-rs256", test: idTokenRS256},
+	{name: "oidcc-idtoken-unsigned", test: idTokenUnsigned, only: nonceOptional},
+	{name: "oidcc-userinfo-rs256", test: userinfoRS256, only: withToken},
+	{name: "oidcc-ensure-redirect-uri-in-authorization-request", test: withoutRedirectURI},
+	{name: "oidcc-redirect-uri-query-OK", test: redirectURIQuery},
+	{name: "oidcc-redirect-uri-query-mismatch", test: redirectURIRefused(redirectURI+"?dummy1=lorem", redirectURI+"?dummy2=ipsum")},
+	{name: "oidcc-redirect-uri-query-added", test: redirectURIRefused(redirectURI, redirectURI+"?dummy1=lorem")},
+	{name: "oidcc-redirect-uri-regfrag", test: registrationRefused("invalid_redirect_uri", "redirect_uris", []string{redirectURI + "#foobar"})},
+	{name: "oidcc-discovery-endpoint-verification", test: discoveryVerification},
+	{name: "oidcc-server", test: server},
+	{name: "oidcc-registration-logo-uri", test: logoURI},
+	{name: "oidcc-registration-policy-uri", test: linkedBeforeConsent("policy_uri", "https://suite.example/login.html")},
+	{name: "oidcc-registration-tos-uri", test: linkedBeforeConsent("tos_uri", "https://openid.net")},
+	{name: "oidcc-registration-jwks-uri", test: jwksURI, only: withCode},
+	{name: "oidcc-registration-sector-uri", test: sectorURI},
+	{name: "oidcc-registration-sector-bad", test: sectorBad},
+	{name: "oidcc-server-rotate-keys", test: rotateKeys, alone: true},
+	{name: "oidcc-refresh-token-rp-key-rotation", test: clientKeyRotation, only: withCode, alone: true},
+	{name: "oidcc-request-uri-unsigned", test: requestURIUnsigned, unsigned: true},
+	{name: "oidcc-request-uri-signed-rs256", test: requestURISigned},
+	{name: "oidcc-ensure-request-object-with-redirect-uri", test: requestObjectWithRedirectURI, unsigned: true},
+	{name: "oidcc-refresh-token", test: refreshToken, only: withCode, alone: true},
+	{name: "oidcc-ensure-client-assertion-with-iss-aud-succeeds", test: assertionForIssuer},
+}
+
+var initiated = []module{
+	{name: "oidcc-3rd_party-init-login", test: initiateLogin},
+	{name: "oidcc-3rd_party-init-login-nohttps", test: registrationRefused("invalid_client_metadata", "initiate_login_uri", "http://suite.example/initiate")},
 }
 
 // plans are all plans, in the order of the table.
@@ -86,10 +128,12 @@ var plans = []plan{
 	{"oidcc-basic-certification-test-plan", "TestOIDCCBasic", registered(codeFlow), flows},
 	{"oidcc-formpost-basic-certification-test-plan", "TestOIDCCFormPostBasic", byFormPost(codeFlow), flows},
 	{"oidcc-config-certification-test-plan", "TestOIDCCConfig", []variant{{}}, []module{{name: "oidcc-discovery-endpoint-verification", test: discoveryVerification}}},
+	{"oidcc-dynamic-certification-test-plan", "TestOIDCCDynamic", keyed(slices.Concat(codeFlow, implicit, hybrid)...), byThemselves},
 	{"oidcc-implicit-certification-test-plan", "TestOIDCCImplicit", registered(implicit), flows},
 	{"oidcc-formpost-implicit-certification-test-plan", "TestOIDCCFormPostImplicit", byFormPost(implicit), flows},
 	{"oidcc-hybrid-certification-test-plan", "TestOIDCCHybrid", registered(hybrid), flows},
 	{"oidcc-formpost-hybrid-certification-test-plan", "TestOIDCCFormPostHybrid", byFormPost(hybrid), flows},
+	{"oidcc-3rdparty-init-login-certification-test-plan", "TestOIDCC3rdPartyInitLogin", []variant{{responseType: "code", registered: true}}, initiated},
 }
 
 // runPlan runs the plan of the test.
@@ -103,10 +147,12 @@ func runPlan(t *testing.T) {
 	t.Fatal("no plan has this name")
 }
 
-func TestOIDCCBasic(t *testing.T)            { runPlan(t) }
-func TestOIDCCFormPostBasic(t *testing.T)    { runPlan(t) }
-func TestOIDCCConfig(t *testing.T)           { runPlan(t) }
-func TestOIDCCImplicit(t *testing.T)         { runPlan(t) }
-func TestOIDCCFormPostImplicit(t *testing.T) { runPlan(t) }
-func TestOIDCCHybrid(t *testing.T)           { runPlan(t) }
-func TestOIDCCFormPostHybrid(t *testing.T)   { runPlan(t) }
+func TestOIDCCBasic(t *testing.T)             { runPlan(t) }
+func TestOIDCCFormPostBasic(t *testing.T)     { runPlan(t) }
+func TestOIDCCConfig(t *testing.T)            { runPlan(t) }
+func TestOIDCCDynamic(t *testing.T)           { runPlan(t) }
+func TestOIDCCImplicit(t *testing.T)          { runPlan(t) }
+func TestOIDCCFormPostImplicit(t *testing.T)  { runPlan(t) }
+func TestOIDCCHybrid(t *testing.T)            { runPlan(t) }
+func TestOIDCCFormPostHybrid(t *testing.T)    { runPlan(t) }
+func TestOIDCC3rdPartyInitLogin(t *testing.T) { runPlan(t) }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +17,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"signet/audit"
+	"signet/fetch"
+	"signet/keys"
+	"signet/provider/admin"
 	"signet/provider/providertest"
 	"signet/storage"
 	"signet/users"
@@ -28,34 +33,52 @@ type provider struct {
 	http     *http.Client // follows no redirect
 	now      func() time.Time
 	pass     func(time.Duration) // lets time pass there
+	operator *admin.Caller       // what its operator does by the commands
 	register registrar
 }
 
-// registration is what a module wants of its client, under the names of OpenID Connect Registration 2.
-type registration struct {
-	ResponseTypes           []string
-	GrantTypes              []string
-	RedirectURIs            []string
-	TokenEndpointAuthMethod string
-}
+// metadata is what a client says of itself, under the names of OpenID Connect Registration 2.
+type metadata map[string]any
 
 // client is what the registration gave.
 type client struct {
 	id, secret, method string
 	redirectURI        string
+	uri, token         string // for looking after the registration: RFC 7592; "": the operator registered it
+	key                jose.JSONWebKey
+	audience           string // of its assertions; "": the token endpoint
 }
 
 // A registrar registers a client: static as the operator does, dynamic as the client itself does.
-type registrar func(r *run, want registration) client
+type registrar func(r *run, want metadata) client
+
+// option is what an operator may turn on.
+type option func(*providertest.Config)
+
+// unsignedRequestObjects is what is off by default, and what some modules need.
+func unsignedRequestObjects(c *providertest.Config) { c.UnsignedRequests = true }
+
+// registrationBy lets clients register themselves.
+func registrationBy(policy string) option {
+	return func(c *providertest.Config) { c.Registration.Policy = policy }
+}
 
 // start starts a provider for a variant, with one user of many claims.
-func start(t *testing.T, v variant) *provider {
+func start(t *testing.T, v variant, options ...option) *provider {
 	t.Helper()
 	in := &signIn{}
+	var scopes []string // that the operator added
 	s := providertest.New(t, func(c *providertest.Config) {
 		c.TLS, c.Passwords = true, in
+		c.Fetch = fetch.New(fetch.Options{CA: trusted(), Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 		if v.registered {
-			c.Registration.Policy = "open"
+			registrationBy("open")(c)
+		}
+		for _, o := range options {
+			o(c)
+		}
+		if c.Claims != nil {
+			scopes = c.Claims.Added()
 		}
 	})
 	in.users = s.Store
@@ -68,7 +91,10 @@ func start(t *testing.T, v variant) *provider {
 			Address: &storage.Address{StreetAddress: "1 Any Road", Locality: "Anytown", PostalCode: "12345", Country: "DE"},
 		}
 	})
-	p := &provider{issuer: s.Issuer, http: s.HTTP, now: s.Clock.Now, pass: s.Clock.Advance, register: static(s)}
+	p := &provider{issuer: s.Issuer, http: s.HTTP, now: s.Clock.Now, pass: s.Clock.Advance, register: static}
+	p.operator = admin.InProcess(admin.New(admin.Options{
+		Store: s.Store, Keys: func() (*keys.Keys, error) { return s.Keys, nil }, Algs: s.Keys.Algs(), Scopes: scopes, Now: s.Clock.Now,
+	}))
 	if v.registered {
 		p.register = dynamic
 	}
@@ -87,69 +113,111 @@ func (s *signIn) Password(ctx context.Context, login, sent string, _ audit.Origi
 }
 
 // static registers clients as the operator does for the suite: without PKCE, and with the suite's rule for ID tokens.
-func static(s *providertest.Server) registrar {
-	return func(r *run, want registration) client {
-		c, secret := s.With(r.T).Client("web", "The suite's client", func(c *storage.Client) {
-			c.RedirectURIs, c.ResponseTypes, c.GrantTypes = want.RedirectURIs, want.ResponseTypes, want.GrantTypes
-			c.TokenEndpointAuthMethod = want.TokenEndpointAuthMethod
-			c.PKCE, c.IDTokenClaims = storage.PKCEOptional, storage.ClaimsRequested
-		})
-		return client{id: c.ID, secret: secret, method: c.TokenEndpointAuthMethod, redirectURI: want.RedirectURIs[0]}
+func static(r *run, want metadata) client {
+	r.Helper()
+	set := admin.Fields{"pkce": {"optional"}, "id_token_claims": {"requested"}}
+	for name, value := range want {
+		set[name] = texts(value)
 	}
+	var made admin.ClientSecret
+	r.must(r.operator.Do(r.Context(), http.MethodPost, admin.NewClient{Type: "web", Name: "The suite's client", Fields: set}, &made, "clients"))
+	return client{id: made.Client.ID, secret: made.Secret, method: made.Client.TokenEndpointAuthMethod, redirectURI: made.Client.RedirectURIs[0]}
 }
 
-// dynamic registers a client as the suite does: OpenID Connect Registration 3.1, RFC 7591, RFC 7592. It is removed at the end.
-func dynamic(r *run, want registration) client {
+func texts(value any) []string {
+	if list, ok := value.([]string); ok {
+		return list
+	}
+	return []string{value.(string)}
+}
+
+// registration sends what the client says of itself: OpenID Connect Registration 3.1, RFC 7591 section 3.
+func (r *run) registration(want metadata) answer {
 	r.Helper()
-	body, err := json.Marshal(map[string]any{
-		"client_name": "The suite's client", "redirect_uris": want.RedirectURIs, "response_types": want.ResponseTypes, "grant_types": want.GrantTypes,
-		"token_endpoint_auth_method": want.TokenEndpointAuthMethod, "contacts": []string{"certification@suite.example"},
-	})
+	sent := metadata{"client_name": "The suite's client", "contacts": []string{"certification@suite.example"}}
+	maps.Copy(sent, want)
+	body, err := json.Marshal(sent)
 	r.must(err)
 	req := r.request(http.MethodPost, r.text("registration_endpoint"), nil)
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	req.Header.Set("Content-Type", "application/json")
-	a := r.send(req)
+	if r.initial != "" {
+		req.Header.Set("Authorization", "Bearer "+r.initial)
+	}
+	if r.address != "" {
+		req.Header.Set("X-Forwarded-For", r.address)
+	}
+	return r.send(req)
+}
+
+// dynamic registers a client as the suite does: OpenID Connect Registration 3.1, RFC 7591, RFC 7592. It is removed at the end.
+func dynamic(r *run, want metadata) client {
+	r.Helper()
+	a := r.registration(want)
 	member := func(name string) string { s, _ := a.json[name].(string); return s }
-	c := client{id: member("client_id"), secret: member("client_secret"), method: want.TokenEndpointAuthMethod, redirectURI: want.RedirectURIs[0]}
-	if a.status != http.StatusCreated || c.id == "" || c.secret == "" {
+	c := client{
+		id: member("client_id"), secret: member("client_secret"), method: member("token_endpoint_auth_method"), redirectURI: texts(want["redirect_uris"])[0],
+		uri: member("registration_client_uri"), token: member("registration_access_token"),
+	}
+	if a.status != http.StatusCreated || c.id == "" {
 		r.Fatalf("registration: %d %s", a.status, a.body)
 	}
-	if expires, ok := a.json["client_secret_expires_at"].(float64); !ok || expires != 0 && int64(expires) <= r.now().Unix() {
+	if want["token_endpoint_auth_method"] != c.method || strings.HasPrefix(c.method, "client_secret") != (c.secret != "") {
+		r.Errorf("Registration 3.2: token_endpoint_auth_method %q, client_secret %q", c.method, c.secret)
+	}
+	if expires, ok := a.json["client_secret_expires_at"].(float64); ok != (c.secret != "") || expires != 0 && int64(expires) <= r.now().Unix() {
 		r.Errorf("Registration 3.2: client_secret_expires_at is %v", a.json["client_secret_expires_at"])
 	}
-	uri, token := member("registration_client_uri"), member("registration_access_token")
-	if uri == "" || token == "" {
-		r.Errorf("Registration 3.2: registration_client_uri %q, registration_access_token %q", uri, token)
+	if c.uri == "" || c.token == "" {
+		r.Errorf("Registration 3.2: registration_client_uri %q, registration_access_token %q", c.uri, c.token)
 	}
 	r.Cleanup(func() {
-		req := r.request(http.MethodDelete, uri, nil)
-		req.Header.Set("Authorization", "Bearer "+token)
-		if a := r.send(req); a.status != http.StatusNoContent {
+		if a := r.manage(http.MethodDelete, c); a.status != http.StatusNoContent {
 			r.Errorf("RFC 7592 2.3: DELETE: %d %s", a.status, a.body)
 		}
 	})
 	return c
 }
 
+// manage asks something of the client's registration: RFC 7592 section 2.
+func (r *run) manage(method string, c client) answer {
+	r.Helper()
+	req := r.request(method, c.uri, nil)
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	return r.send(req)
+}
+
 const redirectURI = "https://suite.example/test/a/signet/callback"
 
-// client registers a client for the variant; change alters what is asked for.
-func (r *run) client(change ...func(*registration)) client {
-	r.Helper()
-	want := registration{
-		ResponseTypes: []string{r.responseType}, RedirectURIs: []string{redirectURI}, TokenEndpointAuthMethod: "client_secret_basic",
-	}
+// wants is what a client of the variant says of itself; the pairs in change are set, or left out where the value is nil.
+func (r *run) wants(change ...any) metadata {
+	want := metadata{"response_types": []string{r.responseType}, "redirect_uris": []string{redirectURI}, "token_endpoint_auth_method": "client_secret_basic"}
+	var grants []string
 	if r.carries("code") {
-		want.GrantTypes = append(want.GrantTypes, "authorization_code", "refresh_token")
+		grants = append(grants, "authorization_code", "refresh_token")
 	}
 	if r.carries("token") || r.carries("id_token") {
-		want.GrantTypes = append(want.GrantTypes, "implicit")
+		grants = append(grants, "implicit")
 	}
-	for _, f := range change {
-		f(&want)
+	want["grant_types"] = grants
+	if r.keyed {
+		want["token_endpoint_auth_method"], want["jwks"] = "private_key_jwt", public(signingKey(0))
 	}
-	return r.register(r, want)
+	for i := 0; i+1 < len(change); i += 2 {
+		want[change[i].(string)] = change[i+1]
+		if change[i+1] == nil {
+			delete(want, change[i].(string))
+		}
+	}
+	return want
+}
+
+// client registers a client for the variant; see wants.
+func (r *run) client(change ...any) client {
+	r.Helper()
+	c := r.register(r, r.wants(change...))
+	c.key = signingKey(0)
+	return c
 }
 
 // discover reads discovery and keys, as each module does first.

@@ -86,16 +86,18 @@ func tables() string {
 			cells := ""
 			for _, v := range p.variants {
 				r, ran := results.of[path(p, v, m)]
-				switch {
-				case !ran:
+				if !ran {
 					cells += " – |"
-				case r.word == "skipped":
-					cells += fmt.Sprintf(" skipped (%s) |", note(r.note))
-				case r.note != "":
-					cells += fmt.Sprintf(" %s, %s |", r.word, r.note)
-				default:
-					cells += " " + r.word + " |"
+					continue
 				}
+				cells += " " + r.word
+				if r.looked {
+					cells += ", page"
+				}
+				if r.note != "" {
+					cells += fmt.Sprintf(" (%s)", note(r.note))
+				}
+				cells += " |"
 			}
 			if strings.Trim(cells, " –|") != "" {
 				fmt.Fprintf(&t, "| `%s` |%s\n", m.name, cells)
@@ -116,16 +118,22 @@ func tables() string {
 // count says how many modules came to what.
 func (p plan) count() string {
 	count := map[string]int{}
-	all := 0
+	all, unsigned := 0, 0
 	for _, v := range p.variants {
 		for _, m := range p.modules {
 			if r, ran := results.of[path(p, v, m)]; ran {
 				count[r.word]++
 				all++
+				if r.note == withUnsigned {
+					unsigned++
+				}
 			}
 		}
 	}
 	said := fmt.Sprintf("modules: %d, passed: %d", all, count["passed"])
+	if unsigned > 0 {
+		said += fmt.Sprintf(" (%d of them with `unsigned_request_objects`)", unsigned)
+	}
 	for _, word := range []string{"skipped", "failed"} {
 		if count[word] > 0 {
 			said += fmt.Sprintf(", %s: %d", word, count[word])
@@ -139,7 +147,7 @@ func (v variant) column() string {
 	if v.responseType == "" {
 		return "result"
 	}
-	if v.registered {
+	if v.registered && !v.keyed {
 		return "`" + v.responseType + "`, registered"
 	}
 	return "`" + v.responseType + "`"

@@ -130,7 +130,7 @@ func (d *deployment) examine(t *testing.T, b breaks) []doctor.Finding {
 	}
 	o := doctor.Options{Issuer: d.Issuer, CA: d.pool, Client: doctor.Client{ID: c.ID, RedirectURI: c.RedirectURIs[0]}, Probe: probe}
 	for _, k := range d.Keys.List() {
-		if k.State.Published() {
+		if k.State.Published(k.Alg) {
 			o.Published = append(o.Published, k.KID)
 		}
 	}

@@ -25,26 +25,31 @@ var DefaultAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
 // signature slower still.
 const rsaBits = 2048
 
-// algorithm is one JWS algorithm of RFC 7518 section 3.1 or RFC 8037.
-type algorithm struct {
+// kind is what a key of an algorithm must be.
+type kind struct {
 	name     string
 	generate func() (crypto.Signer, error)
 	fits     func(crypto.PublicKey) bool
+}
+
+// algorithm is one JWS algorithm of RFC 7518 section 3.1 or RFC 8037.
+type algorithm struct {
+	kind
 	// sign returns the signature of input in the form of RFC 7515, not in the form of package crypto.
 	sign func(key crypto.Signer, input []byte) ([]byte, error)
 }
 
 var algorithms = []algorithm{
-	{"RS256", generateRSA, fitsRSA, signPKCS1(crypto.SHA256)},
-	{"RS384", generateRSA, fitsRSA, signPKCS1(crypto.SHA384)},
-	{"RS512", generateRSA, fitsRSA, signPKCS1(crypto.SHA512)},
-	{"PS256", generateRSA, fitsRSA, signPSS(crypto.SHA256)},
-	{"PS384", generateRSA, fitsRSA, signPSS(crypto.SHA384)},
-	{"PS512", generateRSA, fitsRSA, signPSS(crypto.SHA512)},
-	{"ES256", generateEC(elliptic.P256()), fitsEC(elliptic.P256()), signEC(crypto.SHA256, 32)},
-	{"ES384", generateEC(elliptic.P384()), fitsEC(elliptic.P384()), signEC(crypto.SHA384, 48)},
-	{"ES512", generateEC(elliptic.P521()), fitsEC(elliptic.P521()), signEC(crypto.SHA512, 66)},
-	{"EdDSA", generateEd25519, fitsEd25519, signEd25519},
+	{kind{"RS256", generateRSA, fitsRSA}, signPKCS1(crypto.SHA256)},
+	{kind{"RS384", generateRSA, fitsRSA}, signPKCS1(crypto.SHA384)},
+	{kind{"RS512", generateRSA, fitsRSA}, signPKCS1(crypto.SHA512)},
+	{kind{"PS256", generateRSA, fitsRSA}, signPSS(crypto.SHA256)},
+	{kind{"PS384", generateRSA, fitsRSA}, signPSS(crypto.SHA384)},
+	{kind{"PS512", generateRSA, fitsRSA}, signPSS(crypto.SHA512)},
+	{kind{"ES256", generateEC(elliptic.P256()), fitsEC(elliptic.P256())}, signEC(crypto.SHA256, 32)},
+	{kind{"ES384", generateEC(elliptic.P384()), fitsEC(elliptic.P384())}, signEC(crypto.SHA384, 48)},
+	{kind{"ES512", generateEC(elliptic.P521()), fitsEC(elliptic.P521())}, signEC(crypto.SHA512, 66)},
+	{kind{"EdDSA", generateEd25519, fitsEd25519}, signEd25519},
 }
 
 func algorithmOf(name string) (*algorithm, bool) {
@@ -64,13 +69,25 @@ func SupportedAlgs() []string {
 	return names
 }
 
-// Generate makes a private key for a JWS algorithm.
+// kindOf finds the kind of a JWS or a JWE algorithm.
+func kindOf(name string) (kind, bool) {
+	if a, ok := algorithmOf(name); ok {
+		return a.kind, true
+	}
+	i := slices.IndexFunc(encryptions, func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return kind{}, false
+	}
+	return encryptions[i], true
+}
+
+// Generate makes a private key for a JWS or a JWE algorithm.
 func Generate(alg string) (crypto.Signer, error) {
-	a, ok := algorithmOf(alg)
+	k, ok := kindOf(alg)
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrAlg, alg)
 	}
-	return a.generate()
+	return k.generate()
 }
 
 func generateRSA() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, rsaBits) }

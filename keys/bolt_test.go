@@ -76,3 +76,30 @@ func TestRingInAFile(t *testing.T) {
 		t.Errorf("audit: %q", details)
 	}
 }
+
+// A ring in a file from before there were keys to encrypt to: it opens, gets them, and they survive a restart.
+func TestEncryptionKeysInAFile(t *testing.T) {
+	t.Parallel()
+	c, path := newClock(), filepath.Join(t.TempDir(), "signet.db")
+	var token string
+	for start, algs := range [][]string{nil, {"ECDH-ES"}, {"ECDH-ES"}} {
+		store, err := bolt.Open(bolt.Options{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := options(store, c)
+		o.Encryption = algs
+		k := open(t, o)
+		if start == 1 {
+			token = encrypt(t, encryption(t, k)["ECDH-ES"], "A256GCM")
+		}
+		if start > 0 {
+			if got, err := k.Decrypt(token); got != inner || err != nil {
+				t.Errorf("start %d: %q, %v", start, got, err)
+			}
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (k *Keys) attempt(ctx context.Context, o storage.Change, decide func(*draft
 		}
 	}
 	p := k.policy.Load()
-	d := newDraft(ring, p.schedule, p.algs, now)
+	d := newDraft(ring, p.schedule, p.all(), now)
 	if err := decide(d); err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
 // Package keys holds all key material: it makes, seals, rotates and publishes the signing keys, signs and verifies tokens with
-// them, and makes the MACs of refresh tokens.
+// them, makes the MACs of refresh tokens, and decrypts what clients encrypt to us.
 //
 // # The ring
 //
@@ -25,10 +25,17 @@
 // Servers reload the ring each minute. What must be known everywhere before it is used waits for that: a MAC key makes tokens
 // five minutes after it was made, and a retired key stays published two minutes longer than its tokens live.
 //
+// # The keys that clients encrypt to
+//
+// They are there only if an algorithm of [Options.Encryption] is on, and take the same way (schedule.of) with a difference: whoever has
+// the public part uses it from that moment on, and may go on for long. So a next one is not published but decrypts already, for as long
+// as it takes until every server knows it; an active one is published, the only one of its algorithm; a retired one is not, and decrypts
+// for another day, which is why its private part stays until it is gone.
+//
 // # The snapshot
 //
-// Requests never touch the store and parse no key. Sign, Verify, JWKS, MAC and SubjectMAC read one immutable snapshot behind an atomic
-// pointer, made anew when the ring or a state changed: signers with their headers encoded, public keys by kid, the JWKS as bytes
+// Requests never touch the store and parse no key. Sign, Verify, Decrypt, JWKS, MAC and SubjectMAC read one immutable snapshot behind an
+// atomic pointer, made anew when the ring or a state changed: signers with their headers encoded, public keys by kid, the JWKS as bytes
 // with an ETag.
 //
 // # Sealing

@@ -14,7 +14,7 @@ const (
 )
 
 // StateOf is the state of a key under a schedule of these lifetimes.
-func StateOf(k storage.SigningKey, token, session time.Duration, now time.Time) State {
+func StateOf(k storage.KeyPair, token, session time.Duration, now time.Time) State {
 	return schedule{token: token, session: session}.state(k, now)
 }
 

@@ -22,6 +22,10 @@ var (
 	ErrAlg = errors.New("keys: algorithm is not on")
 	// ErrToken: not a token of ours, or not of the kind asked for.
 	ErrToken = errors.New("keys: token refused")
+	// ErrJWE: not what can be encrypted to us, as its header says.
+	ErrJWE = errors.New("keys: JWE refused")
+	// ErrDecrypt: it does not open. Never says more: whoever could tell why might learn what is inside (RFC 7516 section 11.5).
+	ErrDecrypt = errors.New("keys: JWE does not open")
 	// ErrMACKey: no such MAC key.
 	ErrMACKey = errors.New("keys: unknown MAC key")
 )
@@ -35,6 +39,8 @@ type Options struct {
 	Store  storage.Rings
 	Master *Master
 	Algs   []string // JWS algorithms that are on, in the order of preference; none: DefaultAlgs
+	// Encryption are the JWE algorithms by which clients may encrypt to us; none: they may not.
+	Encryption []string
 
 	Rotate     time.Duration // how long a key signs; 30 days
 	Announce   time.Duration // how long a key is published before it signs, at least; 24 hours
@@ -105,6 +111,14 @@ func (o *Options) complete() error {
 			errs = append(errs, fmt.Errorf("keys: %s is named twice", alg))
 		}
 	}
+	for i, alg := range o.Encryption {
+		if !encrypts(alg) {
+			errs = append(errs, fmt.Errorf("keys: %q is not an algorithm by which we can be encrypted to; there are %v", alg, EncryptionAlgs()))
+		}
+		if slices.Contains(o.Encryption[:i], alg) {
+			errs = append(errs, fmt.Errorf("keys: %s is named twice", alg))
+		}
+	}
 	if o.Store == nil {
 		errs = append(errs, errors.New("keys: no store"))
 	}
@@ -123,8 +137,11 @@ func (o *Options) complete() error {
 	return errors.Join(errs...)
 }
 
-// Algs returns the algorithms that are on, as configured.
+// Algs returns the JWS algorithms that are on, as configured.
 func (k *Keys) Algs() []string { return slices.Clone(k.policy.Load().algs) }
+
+// Encryption returns the JWE algorithms by which clients may encrypt to us, as configured.
+func (k *Keys) Encryption() []string { return slices.Clone(k.policy.Load().enc) }
 
 // Fits reports whether the store's keys are wrapped with a master key: nil, or ErrMasterKey.
 func (k *Keys) Fits(m *Master) error {
@@ -150,6 +167,11 @@ func (k *Keys) Ready() error {
 	now := k.current.Load()
 	for _, alg := range now.policy.algs {
 		if now.signers[alg] == nil {
+			return fmt.Errorf("keys: no active key for %s", alg)
+		}
+	}
+	for _, alg := range now.policy.enc {
+		if _, ok := now.published(alg); !ok {
 			return fmt.Errorf("keys: no active key for %s", alg)
 		}
 	}

@@ -3,9 +3,11 @@ package keys
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 
@@ -33,28 +35,30 @@ func (k *Keys) fill(d *draft) error {
 		s.Sealed, s.Seal = opened[last].seal(subjectPurpose(s.ID), randomKey()), last
 	}
 	var all sync.WaitGroup
-	var made []int
-	errs := make([]error, len(d.Signing))
-	for i := range d.Signing {
-		if unmade(d.Signing[i]) {
-			made = append(made, i)
-			all.Go(func() { errs[i] = k.make(&d.Signing[i], opened[last], last) })
+	var made []*storage.KeyPair
+	for pair := range d.pairs() {
+		if unmade(pair) {
+			made = append(made, pair)
 		}
 	}
-	all.Wait()
-	for _, i := range made {
-		d.note("%s key %s made, %s", d.Signing[i].Alg, d.Signing[i].KID, d.state(d.Signing[i], d.now))
+	errs := make([]error, len(made))
+	for i, pair := range made {
+		all.Go(func() { errs[i] = k.make(pair, opened[last], last) })
 	}
-	return errors.Join(append(errs, distinct(d.Signing))...)
+	all.Wait()
+	for _, pair := range made {
+		d.note("%s key %s made, %s", pair.Alg, pair.KID, d.state(*pair, d.now))
+	}
+	return errors.Join(append(errs, distinct(d.pairs()))...)
 }
 
-// make makes one signing key and seals its private part.
-func (k *Keys) make(s *storage.SigningKey, seal sealer, sealID uint32) error {
+// make makes one key pair and seals its private part.
+func (k *Keys) make(s *storage.KeyPair, seal sealer, sealID uint32) error {
 	key, err := k.generate(s.Alg)
 	if err != nil {
 		return fmt.Errorf("keys: making a key for %s: %w", s.Alg, err)
 	}
-	if a, ok := algorithmOf(s.Alg); !ok || !a.fits(key.Public()) {
+	if kind, ok := kindOf(s.Alg); !ok || !kind.fits(key.Public()) {
 		return fmt.Errorf("keys: the key made for %s is of another kind or too small", s.Alg)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
@@ -65,7 +69,7 @@ func (k *Keys) make(s *storage.SigningKey, seal sealer, sealID uint32) error {
 		return fmt.Errorf("keys: %w", err)
 	}
 	s.KID = newKID()
-	s.Sealed, s.Seal = seal.seal(signingPurpose(s.Alg, s.KID), private), sealID
+	s.Sealed, s.Seal = seal.seal(pairPurpose(s.Alg, s.KID), private), sealID
 	return nil
 }
 
@@ -74,9 +78,9 @@ func (k *Keys) make(s *storage.SigningKey, seal sealer, sealID uint32) error {
 func newKID() string { return strings.ToLower(rand.Text()[:16]) }
 
 // distinct refuses a ring in which two rows have one key: RFC 8725 section 3.1, "each key MUST be used with exactly one algorithm".
-func distinct(signing []storage.SigningKey) error {
-	seen := make(map[string]bool, 2*len(signing))
-	for _, s := range signing {
+func distinct(pairs iter.Seq[*storage.KeyPair]) error {
+	seen := map[string]bool{}
+	for s := range pairs {
 		if unmade(s) { // making it failed
 			continue
 		}
@@ -88,13 +92,13 @@ func distinct(signing []storage.SigningKey) error {
 	return nil
 }
 
-// openSigning unseals the private part of s.
-func openSigning(s storage.SigningKey, seals map[uint32]sealer) (crypto.Signer, error) {
+// openPair unseals the private part of s, and holds it against the public one: what is published must be what signs or decrypts.
+func openPair(s storage.KeyPair, seals map[uint32]sealer) (crypto.Signer, error) {
 	seal, ok := seals[s.Seal]
 	if !ok {
 		return nil, fmt.Errorf("keys: key %s (%s) is sealed with key %d, which the ring lacks", s.KID, s.Alg, s.Seal)
 	}
-	der, err := seal.open(signingPurpose(s.Alg, s.KID), s.Sealed)
+	der, err := seal.open(pairPurpose(s.Alg, s.KID), s.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("keys: key %s (%s) does not open: the store is damaged or was changed by hand", s.KID, s.Alg)
 	}
@@ -102,9 +106,15 @@ func openSigning(s storage.SigningKey, seals map[uint32]sealer) (crypto.Signer, 
 	if err != nil {
 		return nil, fmt.Errorf("keys: key %s (%s): %w", s.KID, s.Alg, err)
 	}
-	signer, ok := key.(crypto.Signer)
+	private, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("keys: key %s (%s) cannot sign", s.KID, s.Alg)
+		return nil, fmt.Errorf("keys: key %s (%s) has no public part", s.KID, s.Alg)
 	}
-	return signer, nil
+	if r, ok := private.(*rsa.PrivateKey); ok {
+		r.Precompute() // without it each use takes twice as long
+	}
+	if !samePublic(private.Public(), s.Public) {
+		return nil, fmt.Errorf("keys: the two halves of key %s (%s) do not belong together", s.KID, s.Alg)
+	}
+	return private, nil
 }

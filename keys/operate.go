@@ -9,10 +9,11 @@ import (
 	"signet/storage"
 )
 
-// Info is one signing key as the operator sees it.
+// Info is one key pair as the operator sees it.
 type Info struct {
 	KID     string    `json:"kid"`
 	Alg     string    `json:"alg"`
+	Use     string    `json:"use"` // UseSign or UseEncrypt
 	State   State     `json:"state"`
 	Created time.Time `json:"created"`
 	Active  time.Time `json:"active,omitzero"`
@@ -21,25 +22,43 @@ type Info struct {
 	Until   time.Time `json:"until,omitzero"` // when the state ends by itself
 }
 
+// What keys are for: RFC 7517 section 4.2.
+const (
+	UseSign    = "sig"
+	UseEncrypt = "enc"
+)
+
+// Published is when the key was put into the JWKS; zero if it was not yet.
+func (i Info) Published() time.Time {
+	if i.Use == UseEncrypt {
+		return i.Active
+	}
+	return i.Created
+}
+
 // List returns the keys of the ring, by algorithm, the active one first.
 func (k *Keys) List() []Info {
 	return k.policy.Load().infos(k.current.Load().ring, k.now())
 }
 
 func (p *policy) infos(ring storage.Ring, now time.Time) []Info {
-	infos := make([]Info, 0, len(ring.Signing))
-	for _, key := range ring.Signing {
-		infos = append(infos, Info{
-			KID: key.KID, Alg: key.Alg, State: p.schedule.state(key, now),
-			Created: key.Created, Active: key.Active, Retired: key.Retired, Revoked: key.Revoked,
-			Until: p.until(ring, key, now),
-		})
+	infos := make([]Info, 0, len(ring.Signing)+len(ring.Encryption))
+	add := func(use string, pairs []storage.KeyPair) {
+		for _, key := range pairs {
+			infos = append(infos, Info{
+				KID: key.KID, Alg: key.Alg, Use: use, State: p.schedule.state(key, now),
+				Created: key.Created, Active: key.Active, Retired: key.Retired, Revoked: key.Revoked,
+				Until: p.until(ring, key, now),
+			})
+		}
 	}
-	return sortedByUse(infos, p.algs)
+	add(UseSign, ring.Signing)
+	add(UseEncrypt, ring.Encryption)
+	return sortedByUse(infos, p.all())
 }
 
 // until is when the state of key ends by itself.
-func (p *policy) until(ring storage.Ring, key storage.SigningKey, now time.Time) time.Time {
+func (p *policy) until(ring storage.Ring, key storage.KeyPair, now time.Time) time.Time {
 	d := draft{Ring: ring, schedule: p.schedule, now: now}
 	switch d.state(key, now) {
 	case Next:
@@ -52,11 +71,11 @@ func (p *policy) until(ring storage.Ring, key storage.SigningKey, now time.Time)
 		}
 		return key.Active.Add(d.rotate)
 	case Retired:
-		return d.unpublished(key.Retired)
+		return d.of(key.Alg).unpublished(key.Retired)
 	case Kept:
 		return d.forgotten(key.Retired)
 	case Revoked:
-		return d.forgotten(key.Revoked)
+		return d.of(key.Alg).forgotten(key.Revoked)
 	}
 	return time.Time{}
 }
@@ -73,12 +92,12 @@ type RotateOptions struct {
 	Force bool   // with Now: even if it was announced less than MaxAge ago
 }
 
-// Rotate moves the schedule up: the next key signs as soon as it has been announced for Announce, often at once. With Now it
-// signs at once; one announced less than MaxAge ago is refused with a *YoungError unless forced. Of several algorithms
+// Rotate moves the schedule up: the next key signs, or is published to be encrypted to, as soon as it has been announced for Announce, often at once. With Now it
+// does at once; one that not everybody may know is refused with a *YoungError unless forced. Of several algorithms
 // all rotate or none. It returns the keys as they then are.
 func (k *Keys) Rotate(ctx context.Context, r RotateOptions, o storage.Change) ([]Info, error) {
 	p := k.policy.Load()
-	algs := p.algs
+	algs := p.all()
 	if r.Alg != "" {
 		if !p.on(r.Alg) {
 			return nil, fmt.Errorf("%w: %q", ErrAlg, r.Alg)
@@ -104,24 +123,30 @@ func (k *Keys) Rotate(ctx context.Context, r RotateOptions, o storage.Change) ([
 // storage.ErrNotFound; revoking again is no error.
 func (k *Keys) Revoke(ctx context.Context, kid string, o storage.Change) error {
 	return k.change(ctx, o, func(d *draft) error {
-		i := slices.IndexFunc(d.Signing, func(s storage.SigningKey) bool { return s.KID == kid })
-		if i < 0 {
-			return fmt.Errorf("keys: key %q: %w", kid, storage.ErrNotFound)
+		for pair := range d.pairs() {
+			if pair.KID != kid {
+				continue
+			}
+			if pair.Revoked.IsZero() {
+				d.revoke(pair)
+			}
+			return nil
 		}
-		if d.Signing[i].Revoked.IsZero() {
-			d.revoke(&d.Signing[i])
-		}
-		return nil
+		return fmt.Errorf("keys: key %q: %w", kid, storage.ErrNotFound)
 	})
 }
 
-// YoungError refuses a rotation at once to a key that cached JWKSs may lack.
+// YoungError refuses a rotation at once to a key that cached JWKSs may lack, or one to be encrypted to that other servers may.
 type YoungError struct {
 	KID, Alg string
 	Possible time.Time // from then on it is not refused
 }
 
 func (e *YoungError) Error() string {
+	if encrypts(e.Alg) {
+		return fmt.Sprintf("the next %s key %s was made a moment ago and may be unknown to other servers until %s; rotate then, or force it now",
+			e.Alg, e.KID, e.Possible.UTC().Format(time.RFC3339))
+	}
 	return fmt.Sprintf("the next %s key %s was published a moment ago and may be missing from cached key sets until %s; "+
 		"rotate then, or force it now", e.Alg, e.KID, e.Possible.UTC().Format(time.RFC3339))
 }
@@ -130,7 +155,7 @@ func (e *YoungError) Error() string {
 func (d *draft) promoteNow(algs []string, force bool) error {
 	for _, alg := range algs {
 		next := d.find(alg, Next)
-		possible := next.Created.Add(MaxAge)
+		possible := next.Created.Add(known(alg))
 		if !force && d.now.Before(possible) {
 			return &YoungError{KID: next.KID, Alg: alg, Possible: possible}
 		}
@@ -139,6 +164,14 @@ func (d *draft) promoteNow(algs []string, force bool) error {
 		d.promote(alg)
 	}
 	return nil
+}
+
+// known is how long a key of alg must have been there to be known wherever it will be needed.
+func known(alg string) time.Duration {
+	if encrypts(alg) {
+		return lag
+	}
+	return MaxAge
 }
 
 // ask remembers that the active keys of algs shall go as soon as their successors have been announced.
@@ -158,7 +191,7 @@ func sortedByUse(infos []Info, algs []string) []Info {
 	rank := func(i Info) int {
 		a := slices.Index(algs, i.Alg)
 		if a < 0 {
-			a = len(algs) + slices.Index(SupportedAlgs(), i.Alg)
+			a = len(algs) + slices.Index(append(SupportedAlgs(), EncryptionAlgs()...), i.Alg)
 		}
 		return a*len(states) + slices.Index(states, i.State)
 	}

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -15,19 +16,19 @@ const (
 	macDelay = 5 * time.Minute
 )
 
-// draft is a ring under change. Its methods decide and change; they make no key. A signing key without a kid, a MAC key or a
-// seal key without bytes is one that fill will make.
+// draft is a ring under change. Its methods decide and change; they make no key. A key pair without a kid, a MAC key or a seal key
+// without bytes is one that fill will make.
 type draft struct {
 	storage.Ring
 	schedule
-	algs    []string // those that are on
+	algs    []string // those that are on, JWS and JWE
 	now     time.Time
 	changes []string // what was done, for log and audit
 }
 
 // newDraft copies the ring, which others may be reading.
 func newDraft(r storage.Ring, s schedule, algs []string, now time.Time) *draft {
-	r.Seals, r.Signing, r.MACs = slices.Clone(r.Seals), slices.Clone(r.Signing), slices.Clone(r.MACs)
+	r.Seals, r.Signing, r.MACs, r.Encryption = slices.Clone(r.Seals), slices.Clone(r.Signing), slices.Clone(r.MACs), slices.Clone(r.Encryption)
 	return &draft{Ring: r, schedule: s, algs: algs, now: now}
 }
 
@@ -89,45 +90,54 @@ func (d *draft) wind(alg string) {
 	if active != nil {
 		d.retire(active)
 	}
-	d.Signing = slices.DeleteFunc(d.Signing, func(k storage.SigningKey) bool {
-		unused := k.Alg == alg && d.state(k, d.now) == Next
-		if unused {
-			d.note("%s key %s withdrawn", alg, k.KID)
-		}
-		return unused
-	})
+	d.drop(func(k storage.KeyPair) bool { return k.Alg == alg && d.state(k, d.now) == Next }, "withdrawn")
 }
 
 // revoke takes a key out of use at once. upkeep then replaces it.
-func (d *draft) revoke(k *storage.SigningKey) {
+func (d *draft) revoke(k *storage.KeyPair) {
 	k.Revoked, k.Sealed = d.now, nil
 	d.note("%s key %s revoked", k.Alg, k.KID)
 }
 
-// retire ends a key's signing. Nothing may be signed with it any more, so the private part goes.
-func (d *draft) retire(k *storage.SigningKey) {
-	k.Retired, k.Sealed = d.now, nil
+// retire ends a key's signing. Nothing may be signed with it any more, so the private part goes; that of one which was encrypted to
+// stays for what is under way.
+func (d *draft) retire(k *storage.KeyPair) {
+	k.Retired = d.now
+	if !encrypts(k.Alg) {
+		k.Sealed = nil
+	}
 	d.note("%s key %s retired", k.Alg, k.KID)
 }
 
 // add asks for a new key, as the active or the next one.
 func (d *draft) add(alg string, s State) {
-	k := storage.SigningKey{Alg: alg, Created: d.now}
+	k := storage.KeyPair{Alg: alg, Created: d.now}
 	if s == Active {
 		k.Active = d.now
 	}
-	d.Signing = append(d.Signing, k)
+	if encrypts(alg) {
+		d.Encryption = append(d.Encryption, k)
+	} else {
+		d.Signing = append(d.Signing, k)
+	}
 }
 
-// forget drops signing keys whose tokens nobody can bring back.
+// forget drops the key pairs whose tokens nobody can bring back.
 func (d *draft) forget() {
-	d.Signing = slices.DeleteFunc(d.Signing, func(k storage.SigningKey) bool {
-		gone := d.state(k, d.now) == Gone
-		if gone {
-			d.note("%s key %s forgotten", k.Alg, k.KID)
-		}
-		return gone
-	})
+	d.drop(func(k storage.KeyPair) bool { return d.state(k, d.now) == Gone }, "forgotten")
+}
+
+// drop takes key pairs out of the ring, and notes why.
+func (d *draft) drop(these func(storage.KeyPair) bool, why string) {
+	for _, list := range []*[]storage.KeyPair{&d.Signing, &d.Encryption} {
+		*list = slices.DeleteFunc(*list, func(k storage.KeyPair) bool {
+			dropped := these(k)
+			if dropped {
+				d.note("%s key %s %s", k.Alg, k.KID, why)
+			}
+			return dropped
+		})
+	}
 }
 
 func (d *draft) turnMACs() {
@@ -151,22 +161,35 @@ func (d *draft) forgetMACs() {
 }
 
 // find returns the key of alg in that state, to be changed in place; nil if there is none.
-func (d *draft) find(alg string, s State) *storage.SigningKey {
-	for i := range d.Signing {
-		if k := &d.Signing[i]; k.Alg == alg && d.state(*k, d.now) == s {
+func (d *draft) find(alg string, s State) *storage.KeyPair {
+	for k := range d.pairs() {
+		if k.Alg == alg && d.state(*k, d.now) == s {
 			return k
 		}
 	}
 	return nil
 }
 
-// off lists the algorithms that are not on but have keys that could sign. Those that this version does not know are a newer
+// pairs are all key pairs, to be changed in place.
+func (d *draft) pairs() iter.Seq[*storage.KeyPair] {
+	return func(yield func(*storage.KeyPair) bool) {
+		for _, list := range [][]storage.KeyPair{d.Signing, d.Encryption} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// off lists the algorithms that are not on but have keys in use. Those that this version does not know are a newer
 // server's to look after.
 func (d *draft) off() []string {
 	var algs []string
-	for _, k := range d.Signing {
-		s := d.state(k, d.now)
-		_, known := algorithmOf(k.Alg)
+	for k := range d.pairs() {
+		s := d.state(*k, d.now)
+		_, known := kindOf(k.Alg)
 		if (s == Active || s == Next) && known && !slices.Contains(d.algs, k.Alg) && !slices.Contains(algs, k.Alg) {
 			algs = append(algs, k.Alg)
 		}
@@ -175,9 +198,16 @@ func (d *draft) off() []string {
 }
 
 // changed reports whether there is anything to save.
-func (d *draft) changed() bool { return len(d.changes) > 0 || slices.ContainsFunc(d.Signing, unmade) }
+func (d *draft) changed() bool {
+	for k := range d.pairs() {
+		if unmade(k) {
+			return true
+		}
+	}
+	return len(d.changes) > 0
+}
 
-func unmade(k storage.SigningKey) bool { return k.KID == "" }
+func unmade(k *storage.KeyPair) bool { return k.KID == "" }
 
 func (d *draft) note(format string, args ...any) {
 	d.changes = append(d.changes, fmt.Sprintf(format, args...))

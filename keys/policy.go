@@ -10,7 +10,8 @@ import (
 
 // policy is what the operator wants of the keys. It is never changed; [Keys.Configure] puts another in its place.
 type policy struct {
-	algs     []string // those that are on
+	algs     []string // those that are on: JWS
+	enc      []string // and JWE
 	schedule schedule
 
 	// Algorithms that were on a moment ago still sign for the requests that were under way then; end says until when.
@@ -24,11 +25,17 @@ const leave = time.Minute
 func newPolicy(o Options) *policy {
 	return &policy{
 		algs:     slices.Clone(o.Algs),
+		enc:      slices.Clone(o.Encryption),
 		schedule: schedule{rotate: o.Rotate, announce: o.Announce, token: o.MaxToken, session: o.MaxSession, family: o.MaxFamily},
 	}
 }
 
-func (p *policy) on(alg string) bool { return slices.Contains(p.algs, alg) }
+// all are the algorithms that have keys.
+func (p *policy) all() []string { return slices.Concat(p.algs, p.enc) }
+
+func (p *policy) on(alg string) bool {
+	return slices.Contains(p.algs, alg) || slices.Contains(p.enc, alg)
+}
 
 // signs reports whether an active key of alg is held ready.
 func (p *policy) signs(alg string) bool { return p.on(alg) || slices.Contains(p.leaving, alg) }
@@ -61,5 +68,5 @@ func (k *Keys) letGo() {
 	if p.leaving == nil || k.now().Before(p.end) {
 		return
 	}
-	k.policy.CompareAndSwap(p, &policy{algs: p.algs, schedule: p.schedule})
+	k.policy.CompareAndSwap(p, &policy{algs: p.algs, enc: p.enc, schedule: p.schedule})
 }

@@ -101,15 +101,15 @@ func published(tb testing.TB, k *keys.Keys) (kids []string) {
 	return kids
 }
 
-func stored(tb testing.TB, r storage.Rings, kid string) storage.SigningKey {
+func stored(tb testing.TB, r storage.Rings, kid string) storage.KeyPair {
 	tb.Helper()
 	ring, err := r.Ring(context.Background())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	i := slices.IndexFunc(ring.Signing, func(k storage.SigningKey) bool { return k.KID == kid })
+	i := slices.IndexFunc(ring.Signing, func(k storage.KeyPair) bool { return k.KID == kid })
 	if i < 0 {
-		return storage.SigningKey{}
+		return storage.KeyPair{}
 	}
 	return ring.Signing[i]
 }
@@ -127,20 +127,20 @@ func TestState(t *testing.T) {
 	t.Parallel()
 	const token, session = time.Hour, 10 * day
 	at := func(d time.Duration) time.Time { return start.Add(d) }
-	active := storage.SigningKey{Created: start, Active: at(day)}
+	active := storage.KeyPair{Created: start, Active: at(day)}
 	retired := active
 	retired.Retired = at(31 * day)
 	revoked := retired
 	revoked.Revoked = at(31*day + time.Minute)
-	fresh := storage.SigningKey{Created: start, Revoked: at(time.Minute)}
+	fresh := storage.KeyPair{Created: start, Revoked: at(time.Minute)}
 	for _, c := range []struct {
 		name string
-		key  storage.SigningKey
+		key  storage.KeyPair
 		now  time.Duration
 		want keys.State
 	}{
-		{"announced", storage.SigningKey{Created: start}, 0, keys.Next},
-		{"announced long ago, and nobody made it active", storage.SigningKey{Created: start}, 1000 * day, keys.Next},
+		{"announced", storage.KeyPair{Created: start}, 0, keys.Next},
+		{"announced long ago, and nobody made it active", storage.KeyPair{Created: start}, 1000 * day, keys.Next},
 		{"signing", active, day, keys.Active},
 		{"signing beyond its time, for want of a tick", active, 1000 * day, keys.Active},
 		{"signing, by a clock that was set back", active, 0, keys.Active},
@@ -600,7 +600,7 @@ func TestUnknownAlgorithmInTheRing(t *testing.T) {
 	c, store := newClock(), new(keystest.Rings)
 	open(t, options(store, c))
 	ring, _ := store.Ring(t.Context())
-	strange := storage.SigningKey{KID: "strange", Alg: "ML-DSA-44", Public: []byte("?"), Sealed: []byte("?"), Created: start, Active: start}
+	strange := storage.KeyPair{KID: "strange", Alg: "ML-DSA-44", Public: []byte("?"), Sealed: []byte("?"), Created: start, Active: start}
 	ring.Signing = append(slices.Clone(ring.Signing), strange)
 	if _, err := store.SaveRing(t.Context(), ring, storage.Change{}); err != nil {
 		t.Fatal(err)
@@ -753,7 +753,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	tampered := func(t *testing.T, change func(active, next *storage.SigningKey)) error {
+	tampered := func(t *testing.T, change func(active, next *storage.KeyPair)) error {
 		t.Parallel()
 		c, store := newClock(), new(keystest.Rings)
 		k := open(t, options(store, c))
@@ -771,7 +771,7 @@ func TestOpenRefuses(t *testing.T) {
 		return err
 	}
 	t.Run("a public part that is not the private one's", func(t *testing.T) {
-		if err := tampered(t, func(a, b *storage.SigningKey) { a.Public, b.Public = b.Public, a.Public }); err == nil {
+		if err := tampered(t, func(a, b *storage.KeyPair) { a.Public, b.Public = b.Public, a.Public }); err == nil {
 			t.Error("it opened")
 		}
 	})
@@ -784,12 +784,12 @@ func TestOpenRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tampered(t, func(_, b *storage.SigningKey) { b.Public = der }); err == nil {
+		if err := tampered(t, func(_, b *storage.KeyPair) { b.Public = der }); err == nil {
 			t.Error("it opened")
 		}
 	})
 	t.Run("a private part moved to another row", func(t *testing.T) {
-		err := tampered(t, func(a, b *storage.SigningKey) { a.Sealed, a.Public = b.Sealed, b.Public })
+		err := tampered(t, func(a, b *storage.KeyPair) { a.Sealed, a.Public = b.Sealed, b.Public })
 		if err == nil || !strings.Contains(err.Error(), "does not open") {
 			t.Error(err)
 		}

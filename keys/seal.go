@@ -38,8 +38,14 @@ func (s sealer) open(purpose string, sealed []byte) ([]byte, error) {
 func sealPurpose(id uint32) string              { return fmt.Sprintf("seal key %d", id) }
 func macPurpose(id uint32) string               { return fmt.Sprintf("mac key %d", id) }
 func subjectPurpose(id uint32) string           { return fmt.Sprintf("subject key %d", id) }
-func signingPurpose(alg, kid string) string     { return "signing key " + alg + " " + kid }
 func roomPurpose(id uint32, name string) string { return fmt.Sprintf("room %d %s", id, name) }
+
+func pairPurpose(alg, kid string) string {
+	if encrypts(alg) {
+		return "encryption key " + alg + " " + kid
+	}
+	return "signing key " + alg + " " + kid
+}
 
 // makeSealKey makes the key of s and wraps it.
 func makeSealKey(m *Master, s *storage.SealKey) {

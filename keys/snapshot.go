@@ -3,7 +3,6 @@ package keys
 import (
 	"bytes"
 	"crypto"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -19,27 +18,29 @@ import (
 
 // snapshot is the ring at one moment, ready for use. It is never changed.
 type snapshot struct {
-	policy    *policy
-	ring      storage.Ring
-	infos     []Info
-	signers   map[string]*signer   // by alg
-	verifiers map[string]*verifier // by kid
-	jwks      []byte
-	etag      string
-	seals     map[uint32]sealer
-	macs      map[uint32][]byte
-	subjects  []byte // makes pairwise subs
+	policy     *policy
+	ring       storage.Ring
+	infos      []Info
+	signers    map[string]*signer    // by alg
+	verifiers  map[string]*verifier  // by kid
+	decrypters map[string]*decrypter // by kid
+	jwks       []byte
+	etag       string
+	seals      map[uint32]sealer
+	macs       map[uint32][]byte
+	subjects   []byte // makes pairwise subs
 }
 
 // newSnapshot prepares the ring for use at the instant now. Keys that before has prepared already are taken from it.
 func (k *Keys) newSnapshot(ring storage.Ring, p *policy, now time.Time, before *snapshot) (*snapshot, error) {
 	s := &snapshot{
-		policy:    p,
-		ring:      ring,
-		infos:     p.infos(ring, now),
-		signers:   make(map[string]*signer, len(p.algs)),
-		verifiers: make(map[string]*verifier, len(ring.Signing)),
-		macs:      make(map[uint32][]byte, len(ring.MACs)),
+		policy:     p,
+		ring:       ring,
+		infos:      p.infos(ring, now),
+		signers:    make(map[string]*signer, len(p.algs)),
+		verifiers:  make(map[string]*verifier, len(ring.Signing)),
+		decrypters: make(map[string]*decrypter, len(ring.Encryption)),
+		macs:       make(map[uint32][]byte, len(ring.MACs)),
 	}
 	var err error
 	if s.seals, err = openSealKeys(k.master, ring.Seals); err != nil {
@@ -63,6 +64,14 @@ func (k *Keys) newSnapshot(ring storage.Ring, p *policy, now time.Time, before *
 			continue
 		}
 		if err := s.prepareSigner(key, before); err != nil {
+			return nil, err
+		}
+	}
+	for _, key := range ring.Encryption {
+		if !p.on(key.Alg) || !p.schedule.state(key, now).Accepted() {
+			continue
+		}
+		if err := s.prepareDecrypter(key, before); err != nil {
 			return nil, err
 		}
 	}
@@ -103,7 +112,7 @@ func (s *snapshot) openSubjects() error {
 }
 
 // prepareVerifier makes the verifier of key, or takes the one that before had: a kid stands for one key for ever. before may be nil.
-func (s *snapshot) prepareVerifier(key storage.SigningKey, before *snapshot) (err error) {
+func (s *snapshot) prepareVerifier(key storage.KeyPair, before *snapshot) (err error) {
 	if before != nil {
 		if v, ok := before.verifiers[key.KID]; ok {
 			s.verifiers[key.KID] = v
@@ -115,7 +124,7 @@ func (s *snapshot) prepareVerifier(key storage.SigningKey, before *snapshot) (er
 }
 
 // prepareSigner does the same for the signer of an active key.
-func (s *snapshot) prepareSigner(key storage.SigningKey, before *snapshot) (err error) {
+func (s *snapshot) prepareSigner(key storage.KeyPair, before *snapshot) (err error) {
 	if before != nil {
 		if w, ok := before.signers[key.Alg]; ok && w.kid == key.KID {
 			s.signers[key.Alg] = w
@@ -126,14 +135,26 @@ func (s *snapshot) prepareSigner(key storage.SigningKey, before *snapshot) (err 
 	return err
 }
 
+// prepareDecrypter does the same for a key that is encrypted to.
+func (s *snapshot) prepareDecrypter(key storage.KeyPair, before *snapshot) (err error) {
+	if before != nil {
+		if c, ok := before.decrypters[key.KID]; ok {
+			s.decrypters[key.KID] = c
+			return nil
+		}
+	}
+	s.decrypters[key.KID], err = newDecrypter(key, s.seals)
+	return err
+}
+
 // publish renders the JWKS (RFC 7517 section 5) and its strong ETag. Only public parts ever get here.
 func (s *snapshot) publish() error {
 	set := struct {
 		Keys []jose.JSONWebKey `json:"keys"`
 	}{Keys: []jose.JSONWebKey{}}
 	for _, i := range s.infos {
-		if v := s.verifiers[i.KID]; v != nil && i.State.Published() {
-			set.Keys = append(set.Keys, jose.JSONWebKey{Key: v.public, KeyID: i.KID, Algorithm: i.Alg, Use: "sig"})
+		if public := s.public(i.KID); public != nil && i.State.Published(i.Alg) {
+			set.Keys = append(set.Keys, jose.JSONWebKey{Key: public, KeyID: i.KID, Algorithm: i.Alg, Use: i.Use})
 		}
 	}
 	body, err := json.Marshal(set)
@@ -145,13 +166,24 @@ func (s *snapshot) publish() error {
 	return nil
 }
 
-// verifier is the public half of a key.
+// public is the public half of a key that this server uses; nil if it does not.
+func (s *snapshot) public(kid string) crypto.PublicKey {
+	if v := s.verifiers[kid]; v != nil {
+		return v.public
+	}
+	if c := s.decrypters[kid]; c != nil {
+		return c.private.Public()
+	}
+	return nil
+}
+
+// verifier is the public half of a signing key.
 type verifier struct {
 	alg    *algorithm
 	public crypto.PublicKey
 }
 
-func newVerifier(key storage.SigningKey) (*verifier, error) {
+func newVerifier(key storage.KeyPair) (*verifier, error) {
 	a, ok := algorithmOf(key.Alg)
 	if !ok {
 		return nil, fmt.Errorf("keys: key %s is for %q, an algorithm that this version does not know", key.KID, key.Alg)
@@ -177,16 +209,10 @@ type signer struct {
 // preparedTyps are the kinds of tokens that are signed often. Headers for others are encoded when needed.
 var preparedTyps = []string{"", "JWT", "at+jwt", "logout+jwt", "statuslist+jwt", "secevent+jwt"}
 
-func newSigner(key storage.SigningKey, a *algorithm, seals map[uint32]sealer) (*signer, error) {
-	private, err := openSigning(key, seals)
+func newSigner(key storage.KeyPair, a *algorithm, seals map[uint32]sealer) (*signer, error) {
+	private, err := openPair(key, seals)
 	if err != nil {
 		return nil, err
-	}
-	if r, ok := private.(*rsa.PrivateKey); ok {
-		r.Precompute() // without it a signature takes twice as long
-	}
-	if !samePublic(private.Public(), key.Public) {
-		return nil, fmt.Errorf("keys: the two halves of key %s (%s) do not belong together", key.KID, key.Alg)
 	}
 	w := &signer{kid: key.KID, alg: a, private: private, headers: make(map[string]string, len(preparedTyps))}
 	for _, typ := range preparedTyps {
@@ -195,7 +221,7 @@ func newSigner(key storage.SigningKey, a *algorithm, seals map[uint32]sealer) (*
 	return w, nil
 }
 
-// samePublic reports whether key is the one that der encodes: what is published must be what signs.
+// samePublic reports whether key is the one that der encodes.
 func samePublic(key crypto.PublicKey, der []byte) bool {
 	own, err := x509.MarshalPKIXPublicKey(key)
 	return err == nil && bytes.Equal(own, der)

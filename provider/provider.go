@@ -49,6 +49,8 @@ type Options struct {
 	Passwords login.Passwords
 
 	Registration Registration
+	// HS256 lets clients have their ID tokens and userinfo signed with their secret.
+	HS256 bool
 	// UnsignedRequests lets request objects in that are not signed. Whoever sends the browser here can write one.
 	UnsignedRequests bool
 	// Fetch gets what clients name by its URL; nil: from public addresses alone.
@@ -216,7 +218,7 @@ func newFetched(o Options, issuer *url.URL) fetched {
 		f.logos = logos.New(logos.Options{Fetch: o.Fetch, Base: basePath(issuer), Now: o.Now})
 	}
 	f.objects = requestobject.New(requestobject.Options{
-		Keys: f.keys, Secrets: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now, After: f.objects,
+		Keys: f.keys, Secrets: o.Keys, Own: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now, After: f.objects,
 	})
 	return f
 }
@@ -244,7 +246,8 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	cookies := cookie.New(issuer)
 	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: documents.keys, Secrets: o.Keys, Limits: o.Limits, Issuer: o.Issuer, Now: o.Now})
 	issuing := issue.New(issue.Options{
-		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, ClientKeys: documents.keys, Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
+		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, Clients: o.Store, HS256: o.HS256, ClientKeys: documents.keys,
+		Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
 	if o.Tracer != nil {
 		issuing.Signing = o.Tracer.Signing
@@ -256,14 +259,14 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
 
 	metadata, err := discovery.New(discovery.Options{
-		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), UnsignedRequests: o.UnsignedRequests,
+		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), HS256: o.HS256, UnsignedRequests: o.UnsignedRequests,
 	})
 	var registering *register.Endpoint
 	if o.Registration.on() {
 		registering = register.New(register.Options{
 			Store: o.Store, Base: strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath, Policy: o.Registration.Policy, PKCE: o.Registration.PKCE,
-			Algs: o.Keys.Algs(), Objects: requestobject.Algs(o.UnsignedRequests), Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys,
-			Statements: o.Registration.Statements, Limits: o.Limits, Now: o.Now,
+			Algs: issue.Algs(o.Keys.Algs(), o.HS256), Objects: requestobject.Algs(o.UnsignedRequests), JWE: o.Keys.Encryption(),
+			Scopes: o.Claims.Added(), Fetch: o.Fetch, Secrets: o.Keys, Statements: o.Registration.Statements, Limits: o.Limits, Now: o.Now,
 		})
 	}
 	return endpoints{

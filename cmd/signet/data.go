@@ -169,7 +169,8 @@ func openKeys(ctx context.Context, cfg configs.Config, store storage.Rings, mast
 // keyOptions is what the configuration says of the keys.
 func keyOptions(cfg configs.Config) keys.Options {
 	return keys.Options{
-		Algs: cfg.Keys.Algorithms, Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
+		Algs: cfg.Keys.OfRing(), Encryption: cfg.EncryptedRequests,
+		Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
 		MaxToken:   max(cfg.Lifetimes.AccessToken, cfg.Lifetimes.IDToken),
 		MaxSession: cfg.Lifetimes.SessionAbsolute, MaxFamily: cfg.Lifetimes.RefreshAbsolute,
 	}
@@ -177,6 +178,7 @@ func keyOptions(cfg configs.Config) keys.Options {
 
 func newIssuer(cfg configs.Config, catalogue *claims.Catalogue, store storage.Store, k *keys.Keys) *issue.Issuer {
 	return issue.New(issue.Options{
-		Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Claims: catalogue, IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
+		Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Clients: store, HS256: cfg.Keys.HS256(), Claims: catalogue,
+		IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
 	})
 }

@@ -44,6 +44,7 @@ func readDeclared(c configs.Config) (declared, configs.Faults) {
 	for _, d := range c.Clients {
 		r := reader{kind: "clients", declared: d}
 		client := r.client(c.Keys.Algorithms, scopes)
+		r.rules(clients.Decryptable(client, c.EncryptedRequests))
 		all.clients, faults = append(all.clients, client), append(faults, r.faults...)
 	}
 	for _, d := range c.Users {
@@ -201,13 +202,26 @@ func (r *reader) client(algs, scopes []string) storage.Client {
 		"type", "secret_file", "secret_hash")
 	c.SecretHash = r.secret(c)
 	if clients.SealsSecret(c) {
-		r.fault("token_endpoint_auth_method", clients.AuthSecretJWT+" has a secret that is made and sealed here, and none from a file",
-			"use "+clients.AuthKeyJWT+", or signet client add")
+		r.sealed(c)
+		c.SealedSecret = []byte{} // that there is none has been said
 	}
 	if typ != "" && err == nil {
 		r.rules(errors.Join(clients.Validate(c, scopes...), clients.Signable(c, algs)))
 	}
 	return c
+}
+
+// sealed refuses what needs a secret that we can read again: one from a file is not kept, its hash is.
+func (r *reader) sealed(c storage.Client) {
+	for _, s := range []struct{ field, value, sealing, instead string }{
+		{"token_endpoint_auth_method", c.TokenEndpointAuthMethod, clients.AuthSecretJWT, clients.AuthKeyJWT},
+		{"id_token_signed_response_alg", c.IDTokenAlg, clients.AlgHS256, "RS256"},
+		{"userinfo_signed_response_alg", c.UserinfoAlg, clients.AlgHS256, "RS256"},
+	} {
+		if s.value == s.sealing {
+			r.fault(s.field, s.value+" has a secret that is made and sealed here, and none from a file", "use "+s.instead+", or signet client add")
+		}
+	}
 }
 
 // secret is the hash of a client's secret, from where the file says.

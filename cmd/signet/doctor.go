@@ -117,7 +117,7 @@ func (a *app) both(ctx context.Context, cfg configs.Config, server admin.Status,
 	}
 	o := doctor.Options{Issuer: server.Issuer, CA: pool, Probe: probe.Path}
 	for _, k := range ring {
-		if k.State.Published() {
+		if k.State.Published(k.Alg) {
 			o.Published = append(o.Published, k.KID)
 		}
 	}

@@ -14,14 +14,17 @@ import (
 func (a *app) keyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "See and rotate the keys that sign tokens",
+		Short: "See and rotate the keys that sign tokens, or that apps encrypt to",
 		Long: `Keys rotate by themselves. A key goes through these states:
 
     next       published, does not sign yet: whoever caches the key set must have seen it
     active     signs
     retired    published until the last token that it signed has expired
     kept       not published; still recognised when an app sends an old ID token back
-    revoked    neither published nor accepted`,
+    revoked    neither published nor accepted
+
+Those that apps encrypt request objects to (encrypted_request_objects) are published only while they are active. The next one
+decrypts already, and a retired one does for another day.`,
 	}
 	cmd.AddCommand(a.keyList(), a.keyRotate(), a.keyRevoke())
 	return a.group(cmd)
@@ -48,7 +51,10 @@ func (a *app) keyRotate() *cobra.Command {
 default), and publish new ones.
 
 With --now they sign at once. Who cached the key set before they were published then refuses new tokens until it asks again,
-so a key published less than 15 minutes ago wants --force as well.`,
+so a key published less than 15 minutes ago wants --force as well.
+
+Keys that apps encrypt to are used from the moment they are published, so the next ones wait only for all servers to know them, two
+minutes at the most.`,
 		Example: `    signet key rotate
     signet key rotate ES256 --now`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -100,7 +106,7 @@ func (a *app) printKeys(list []keys.Info, asJSON bool) error {
 	}
 	rows := [][]string{{"ALG", "STATE", "KID", "PUBLISHED", "STATE ENDS"}}
 	for _, k := range list {
-		rows = append(rows, []string{k.Alg, string(k.State), k.KID, when(k.Created), dash(when(k.Until))})
+		rows = append(rows, []string{k.Alg, string(k.State), k.KID, dash(when(k.Published())), dash(when(k.Until))})
 	}
 	if err := a.table(rows); err != nil {
 		return fmt.Errorf("print: %w", err)

@@ -75,7 +75,9 @@ func (s *server) prepare(ctx context.Context, cfg configured, before *setup) (*s
 }
 
 // fetching tells who looks of a fetch. At a start the way out is made before anybody looks.
-func (s *server) fetching(ctx context.Context, host string) func(error) { return s.observed.fetching(ctx, host) }
+func (s *server) fetching(ctx context.Context, host string) func(error) {
+	return s.observed.fetching(ctx, host)
+}
 
 // adopt makes next the setup in force, or leaves all as it was.
 func (s *server) adopt(ctx context.Context, next, before *setup, now time.Time) (err error) {
@@ -243,7 +245,8 @@ func (s *server) admin(cfg configured) http.Handler {
 		Store:  s.store,
 		Keys:   func() (*keys.Keys, error) { return s.keys, nil },
 		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
-		Algs:   s.keys.Algs(),
+		Algs:   cfg.Keys.Algorithms,
+		JWE:    cfg.EncryptedRequests,
 		Scopes: catalogue.Added(),
 		Hash:   s.passwords.Hash,
 		Status: admin.Status{Version: version().Version, Issuer: cfg.Issuer, PID: os.Getpid(), Started: s.started},

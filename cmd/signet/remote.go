@@ -148,6 +148,7 @@ func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*a
 			return newIssuer(cfg, catalogue, store, k), nil
 		},
 		Algs:   cfg.Keys.Algorithms,
+		JWE:    cfg.EncryptedRequests,
 		Scopes: catalogue.Added(),
 		Hash:   func(_ context.Context, password string) (string, error) { return users.HashPassword(password) },
 		Status: admin.Status{Version: version().Version, Issuer: cfg.Issuer, PID: os.Getpid(), Started: time.Now()},

@@ -21,6 +21,7 @@ import (
 	"signet/clients"
 	"signet/clients/keyset"
 	"signet/configs"
+	"signet/fields"
 	"signet/keys"
 	"signet/provider"
 	"signet/provider/admin"
@@ -142,7 +143,7 @@ func (f firstStart) tell(log *slog.Logger, cfg configs.Config, masterPath string
 	}
 }
 
-// signable refuses a configuration under which ID tokens could not be signed as clients were registered for. Those that the file
+// signable refuses a configuration under which ID tokens and userinfo could not be signed as clients were registered for. Those that the file
 // declares were looked at with the file, and those that it does not declare any more are about to be put out of use, as others are.
 func signable(ctx context.Context, store storage.Clients, cfg configured) error {
 	all, err := store.Clients(ctx)
@@ -153,14 +154,19 @@ func signable(ctx context.Context, store storage.Clients, cfg configured) error 
 	for _, c := range all {
 		declared := slices.ContainsFunc(cfg.declared.clients, func(d storage.Client) bool { return d.ID == c.ID })
 		inUse := c.Origin == storage.OriginOperator && clients.Allows(c, clients.GrantCode)
-		if inUse && !declared && clients.Signable(c, cfg.Keys.Algorithms) != nil {
-			without = append(without, fmt.Sprintf("%s (%s)", c.ID, c.IDTokenAlg))
+		if !inUse || declared {
+			continue
+		}
+		for _, e := range flatten(clients.Signable(c, cfg.Keys.Algorithms)) {
+			if f, ok := errors.AsType[*fields.Error](e); ok {
+				without = append(without, fmt.Sprintf("%s (%s %s)", c.ID, f.Field, f.Value))
+			}
 		}
 	}
 	if without == nil {
 		return nil
 	}
-	return fmt.Errorf("keys.algorithms lacks what the ID tokens of these clients are signed with: %s; add it, or change each client with "+
+	return fmt.Errorf("keys.algorithms lacks what these clients are registered for: %s; add it, or change each client, like "+
 		"signet client set ID --id-token-alg RS256", strings.Join(without, ", "))
 }
 
@@ -176,7 +182,8 @@ func (s *server) providerOptions(next, before *setup) provider.Options {
 	}
 	options := provider.Options{
 		Fetch: next.fetch, Limits: s.limits, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
-		Registration: provider.Registration{Policy: cfg.Registration, PKCE: cfg.RegistrationPKCE, Statements: next.statements}, UnsignedRequests: cfg.UnsignedRequests,
+		Registration: provider.Registration{Policy: cfg.Registration, PKCE: cfg.RegistrationPKCE, Statements: next.statements},
+		HS256:        cfg.Keys.HS256(), UnsignedRequests: cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
 			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,

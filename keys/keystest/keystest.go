@@ -43,6 +43,8 @@ func kindOf(alg string) string {
 	switch {
 	case strings.HasPrefix(alg, "RS"), strings.HasPrefix(alg, "PS"):
 		return "RSA"
+	case strings.HasPrefix(alg, "ECDH"):
+		return "ES256" // the same curve
 	}
 	return alg
 }

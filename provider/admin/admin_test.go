@@ -35,14 +35,16 @@ type room struct {
 func newRoom(t *testing.T) *room {
 	t.Helper()
 	t.Parallel()
-	s := providertest.New(t)
+	s := providertest.New(t, func(c *providertest.Config) { c.HS256 = true })
 	return newRoomOn(t, s, s.Store)
 }
 
 func newRoomOn(t *testing.T, s *providertest.Server, store admin.Store) *room {
-	tokens := issue.New(issue.Options{Issuer: s.Issuer, Keys: s.Keys, Resources: s.Store, Families: s.Store, IDToken: 10 * time.Minute, Now: s.Clock.Now})
+	tokens := issue.New(issue.Options{
+		Issuer: s.Issuer, Keys: s.Keys, Resources: s.Store, Families: s.Store, Clients: s.Store, HS256: true, IDToken: 10 * time.Minute, Now: s.Clock.Now,
+	})
 	h := admin.New(admin.Options{
-		Store: store, Algs: s.Keys.Algs(), Now: s.Clock.Now, File: "/etc/signet.yaml",
+		Store: store, Algs: issue.Algs(s.Keys.Algs(), true), Now: s.Clock.Now, File: "/etc/signet.yaml",
 		Keys:   func() (*keys.Keys, error) { return s.Keys, nil },
 		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
 		Hash:   func(_ context.Context, p string) (string, error) { return users.HashPassword(p) },
@@ -349,6 +351,16 @@ func TestInspect(t *testing.T) {
 	if i := inspect(refresh); i.Kind != admin.KindRefresh || !i.Live || i.Family == nil || !i.Family.Offline || *i.Generation != i.Family.Generation {
 		t.Errorf("refresh token: %+v", i)
 	}
+	t.Run("an ID token by its client's secret", func(t *testing.T) {
+		c, secret := r.Client("web", "By its secret", func(c *storage.Client) { c.IDTokenAlg = "HS256" })
+		token := r.Redeem(c, secret, r.Browser("alice").Code(c)).Text("id_token")
+		if i := inspect(token); i.Kind != admin.KindID || !i.Live || i.Signature != "good" || i.Key != "" {
+			t.Errorf("%+v", i)
+		}
+		if i := inspect(providertest.Tampered(token)); i.Kind != admin.KindJWT || i.Live || i.Signature != "bad" || !strings.Contains(i.Why, "wrong signature") {
+			t.Errorf("tampered: %+v", i)
+		}
+	})
 	t.Run("inspecting does not use", func(t *testing.T) {
 		if a := r.Refresh(client, secret, refresh); a.Status != http.StatusOK {
 			t.Errorf("%+v", a)

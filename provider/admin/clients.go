@@ -84,7 +84,7 @@ func (a *api) addClient(w http.ResponseWriter, r *http.Request) error {
 func (a *api) sealer() (clients.Sealer, error) { return a.Keys() }
 
 func (a *api) validClient(c storage.Client) error {
-	return errors.Join(clients.Validate(c, a.Scopes...), clients.Signable(c, a.Algs))
+	return errors.Join(clients.Validate(c, a.Scopes...), clients.Signable(c, a.Algs), clients.Decryptable(c, a.JWE))
 }
 
 func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {

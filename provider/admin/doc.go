@@ -59,6 +59,7 @@ type Options struct {
 	Keys   func() (*keys.Keys, error)                    // opened when first needed: clients and users need no master key
 	Tokens func() (*issue.Issuer, error)                 // likewise
 	Algs   []string                                      // those that are on
+	JWE    []string                                      // those by which request objects may be encrypted to us
 	Scopes []string                                      // those that the operator added to the standard ones
 	Hash   func(context.Context, string) (string, error) // of a new password
 	Status Status

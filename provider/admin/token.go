@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/clients"
 	"signet/keys"
 	"signet/provider/issue"
 	"signet/storage"
@@ -30,7 +31,7 @@ type Inspection struct {
 
 	Header    json.RawMessage `json:"header,omitempty"` // of a JWT, as it was sent
 	Claims    json.RawMessage `json:"claims,omitempty"`
-	Signature string          `json:"signature,omitempty"` // good or bad, by our keys
+	Signature string          `json:"signature,omitempty"` // good or bad, by our keys or the client's secret
 
 	Expires    time.Time     `json:"expires,omitzero"`
 	Generation *uint32       `json:"generation,omitempty"` // of a refresh token
@@ -102,6 +103,7 @@ func (a *api) inspectJWT(ctx context.Context, token string) (Inspection, error) 
 		return i, nil
 	}
 	var header struct {
+		Alg   string `json:"alg"`
 		Typ   string `json:"typ"`
 		KeyID string `json:"kid"`
 	}
@@ -120,26 +122,35 @@ func (a *api) inspectJWT(ctx context.Context, token string) (Inspection, error) 
 	if err != nil {
 		return i, err
 	}
-	i.Key = keyState(k, header.KeyID)
+	tokens, err := a.Tokens()
+	if err != nil {
+		return i, err
+	}
+	if i.KeyID != "" {
+		i.Key = keyState(k, i.KeyID)
+	}
+	_, err = tokens.ParseHint(ctx, token)
+	switch {
+	case err == nil: // by a key of ours, or by its client's secret
+		i.Kind, i.Signature = KindID, "good"
+		i.Live = a.Now().Before(i.Expires)
+		if !i.Live {
+			i.Why = "it has expired"
+		}
+		return i, nil
+	case !errors.Is(err, issue.ErrHint):
+		return i, err
+	case header.Alg == clients.AlgHS256: // no key of ours signs with it
+		i.Signature, i.Why = "bad", err.Error()
+		return i, nil
+	}
 	if _, _, err := k.Verify(token, header.Typ); err != nil {
 		i.Signature, i.Why = "bad", strings.TrimPrefix(err.Error(), "keys: ")
 		return i, nil
 	}
 	i.Signature = "good"
-	tokens, err := a.Tokens()
-	if err != nil {
-		return i, err
-	}
 	if claims.Issuer != tokens.Issuer {
 		i.Why = "its issuer is another than ours, " + tokens.Issuer
-		return i, nil
-	}
-	if _, err := tokens.ParseHint(token); err == nil {
-		i.Kind = KindID
-		i.Live = a.Now().Before(i.Expires)
-		if !i.Live {
-			i.Why = "it has expired"
-		}
 		return i, nil
 	}
 	return a.inspectAccess(ctx, tokens, token, i)

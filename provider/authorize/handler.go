@@ -62,7 +62,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.validate(p, t); err != nil {
+	if _, err := e.validate(r.Context(), p, t); err != nil {
 		e.refuse(w, r, t, err)
 		return nil
 	}
@@ -90,7 +90,7 @@ func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, p oauth.Params)
 		return err
 	}
 	trail.Of(r.Context()).Client(t.client.ID)
-	req, err := e.validate(p, t)
+	req, err := e.validate(r.Context(), p, t)
 	if err != nil {
 		e.refuse(w, r, t, err)
 		return nil

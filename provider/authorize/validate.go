@@ -1,12 +1,15 @@
 package authorize
 
 import (
+	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"signet/clients"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -18,8 +21,11 @@ const (
 	maxHint  = 1 << 10 // each of login_hint, acr_values, ui_locales
 )
 
+// check holds one part of a request against the rules, and writes it down.
+type check func(oauth.Params, storage.Client, *storage.Request) error
+
 // validate says whether the request may be, clause by clause. An error goes to the client, whose redirect URI is certain by now.
-func (e *Endpoint) validate(p oauth.Params, t target) (storage.Request, error) {
+func (e *Endpoint) validate(ctx context.Context, p oauth.Params, t target) (storage.Request, error) {
 	req := storage.Request{
 		Client: t.client.ID, RedirectURI: t.redirectURI, ResponseMode: t.mode, State: t.state, Nonce: p.Get("nonce"),
 		Challenge: p.Get("code_challenge"), LoginHint: p.Get("login_hint"), ACRValues: p.Words("acr_values"), UILocales: p.Words("ui_locales"),
@@ -33,8 +39,8 @@ func (e *Endpoint) validate(p oauth.Params, t target) (storage.Request, error) {
 	if err := p.Repeated(); err != nil { // RFC 6749 section 3.1
 		return req, err
 	}
-	for _, check := range []func(oauth.Params, storage.Client, *storage.Request) error{
-		unsupported, responseType, sizes, e.scopes, idToken, pkce, prompt, maxAge, e.hint, e.resource, e.claims,
+	for _, check := range []check{
+		unsupported, responseType, sizes, e.scopes, idToken, pkce, prompt, maxAge, e.hint(ctx), e.resource, e.claims,
 	} {
 		if err := check(p, t.client, &req); err != nil {
 			return req, err
@@ -185,16 +191,18 @@ func maxAge(p oauth.Params, c storage.Client, req *storage.Request) error {
 }
 
 // hint: OpenID Connect Core 3.1.2.1, id_token_hint.
-func (e *Endpoint) hint(p oauth.Params, _ storage.Client, req *storage.Request) error {
-	if !p.Has("id_token_hint") {
-		return nil
+func (e *Endpoint) hint(ctx context.Context) check {
+	return func(p oauth.Params, _ storage.Client, req *storage.Request) error {
+		if !p.Has("id_token_hint") {
+			return nil
+		}
+		hint, err := e.Issuer.ParseHint(ctx, p.Get("id_token_hint"))
+		if errors.Is(err, issue.ErrHint) {
+			return oauth.Errorf(oauth.InvalidRequest, "id_token_hint is not an ID token of this issuer").Because(err)
+		}
+		req.HintedUser = hint.Subject
+		return err
 	}
-	hint, err := e.Issuer.ParseHint(p.Get("id_token_hint"))
-	if err != nil {
-		return oauth.Errorf(oauth.InvalidRequest, "id_token_hint is not an ID token of this issuer").Because(err)
-	}
-	req.HintedUser = hint.Subject
-	return nil
 }
 
 // resource: RFC 8707 section 2.1.

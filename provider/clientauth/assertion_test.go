@@ -186,6 +186,16 @@ func newSigners(t *testing.T) *signers {
 	return s
 }
 
+// hash is what the store has of a client's secret in clear.
+func (s *signers) hash(t *testing.T, client string) []byte {
+	t.Helper()
+	c, err := s.Store.Client(t.Context(), s.id[client])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.SecretHash[:]
+}
+
 // claims are those of a good assertion, as openid-client makes it.
 func (s *signers) claims(client string) object {
 	return object{
@@ -235,37 +245,38 @@ func TestAssertions(t *testing.T) {
 		"Core 9: HS256":                          {sign(object{"alg": "HS256"}, s.claims("secret"), secret), "secret", ""},
 		"HS256 with a kid":                       {sign(object{"alg": "HS256", "kid": "x"}, s.claims("secret"), secret), "secret", ""},
 
-		"RFC 8725 3.2: none":                        {sign(object{"alg": "none"}, good, nil), "", "not signed with one of"},
-		"None":                                      {sign(object{"alg": "None", "kid": "ec"}, good, nil), "", "not signed with one of"},
-		"NONE":                                      {sign(object{"alg": "NONE"}, good, ecKey()), "", "not signed with one of"},
-		"nOnE":                                      {sign(object{"alg": "nOnE"}, good, nil), "", "not signed with one of"},
-		"none with a space":                         {sign(object{"alg": "none "}, good, nil), "", "not signed with one of"},
-		"no alg":                                    {sign(object{"kid": "ec"}, good, ecKey()), "", "not signed with one of"},
-		"alg of another type":                       {sign(object{"alg": []string{"ES256"}}, good, ecKey()), "", "not signed with one of"},
-		"alg in another case":                       {sign(object{"alg": "es256", "kid": "ec"}, good, ecKey()), "", "not signed with one of"},
-		"CVE-2015-9235: HMAC with the PEM":          {sign(object{"alg": "HS256", "kid": "rsa"}, good, publicPEM), "", refused},
-		"HMAC with the PEM, trimmed":                {sign(object{"alg": "HS256", "kid": "rsa"}, good, []byte(strings.TrimSpace(string(publicPEM)))), "", refused},
-		"HMAC with the DER":                         {sign(object{"alg": "HS256", "kid": "rsa"}, good, publicDER), "", refused},
-		"HMAC with the JWKS":                        {sign(object{"alg": "HS256", "kid": "rsa"}, good, []byte(jwks(jose.JSONWebKey{Key: rsaKey(), KeyID: "rsa"}))), "", refused},
-		"HMAC with nothing":                         {sign(object{"alg": "HS256"}, good, []byte{}), "", refused},
-		"CVE-2018-0114: an embedded jwk":            {sign(with(es256, "jwk", attacker), good, otherKey()), "", "holds a key"},
-		"an embedded jwk, rightly signed":           {sign(with(es256, "jwk", attacker), good, ecKey()), "", "holds a key"},
-		"jku":                                       {sign(with(es256, "jku", "https://evil.example/keys"), good, otherKey()), "", "jku"},
-		"x5u":                                       {sign(with(es256, "x5u", "https://evil.example/keys"), good, otherKey()), "", "x5u"},
-		"RFC 7515 4.1.11: an unknown crit":          {sign(with(es256, "crit", []string{"x"}, "x", true), good, ecKey()), "", "crit"},
-		"b64":                                       {sign(with(es256, "b64", true, "crit", []string{"b64"}), good, ecKey()), "", "not for assertions"},
-		"CVE-2022-21449: a signature of zeros":      {part(es256) + "." + part(good) + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64)), "", refused},
-		"no signature":                              {part(es256) + "." + part(good) + ".", "", ""},
-		"two parts":                                 {part(es256) + "." + part(good), "", "malformed"},
-		"CVE-2025-27144: many dots":                 {strings.Repeat(".", 10_000), "", "malformed"},
-		"JSON":                                      {`{"payload":"","signatures":[]}`, "", "malformed"},
-		"five parts, a JWE":                         {part(object{"alg": "dir", "enc": "A128GCM"}) + "..AA.AA.AA", "", "malformed"},
-		"RFC 8725 3.11: a request object":           {sign(with(es256, "typ", "oauth-authz-req+jwt"), good, ecKey()), "", "typ"},
-		"a DPoP proof":                              {sign(with(es256, "typ", "dpop+jwt"), good, ecKey()), "", "typ"},
-		"typ of another type":                       {sign(with(es256, "typ", 1), good, ecKey()), "", ""},
-		"another client's key":                      {sign(object{"alg": "ES256", "kid": "other"}, good, otherKey()), "", refused},
-		"another client's key, our kid":             {sign(es256, good, otherKey()), "", refused},
-		"another client's secret":                   {sign(object{"alg": "HS256"}, s.claims("secret"), []byte(s.secret["hs512"])), "", refused},
+		"RFC 8725 3.2: none":                   {sign(object{"alg": "none"}, good, nil), "", "not signed with one of"},
+		"None":                                 {sign(object{"alg": "None", "kid": "ec"}, good, nil), "", "not signed with one of"},
+		"NONE":                                 {sign(object{"alg": "NONE"}, good, ecKey()), "", "not signed with one of"},
+		"nOnE":                                 {sign(object{"alg": "nOnE"}, good, nil), "", "not signed with one of"},
+		"none with a space":                    {sign(object{"alg": "none "}, good, nil), "", "not signed with one of"},
+		"no alg":                               {sign(object{"kid": "ec"}, good, ecKey()), "", "not signed with one of"},
+		"alg of another type":                  {sign(object{"alg": []string{"ES256"}}, good, ecKey()), "", "not signed with one of"},
+		"alg in another case":                  {sign(object{"alg": "es256", "kid": "ec"}, good, ecKey()), "", "not signed with one of"},
+		"CVE-2015-9235: HMAC with the PEM":     {sign(object{"alg": "HS256", "kid": "rsa"}, good, publicPEM), "", refused},
+		"HMAC with the PEM, trimmed":           {sign(object{"alg": "HS256", "kid": "rsa"}, good, []byte(strings.TrimSpace(string(publicPEM)))), "", refused},
+		"HMAC with the DER":                    {sign(object{"alg": "HS256", "kid": "rsa"}, good, publicDER), "", refused},
+		"HMAC with the JWKS":                   {sign(object{"alg": "HS256", "kid": "rsa"}, good, []byte(jwks(jose.JSONWebKey{Key: rsaKey(), KeyID: "rsa"}))), "", refused},
+		"HMAC with nothing":                    {sign(object{"alg": "HS256"}, good, []byte{}), "", refused},
+		"CVE-2018-0114: an embedded jwk":       {sign(with(es256, "jwk", attacker), good, otherKey()), "", "holds a key"},
+		"an embedded jwk, rightly signed":      {sign(with(es256, "jwk", attacker), good, ecKey()), "", "holds a key"},
+		"jku":                                  {sign(with(es256, "jku", "https://evil.example/keys"), good, otherKey()), "", "jku"},
+		"x5u":                                  {sign(with(es256, "x5u", "https://evil.example/keys"), good, otherKey()), "", "x5u"},
+		"RFC 7515 4.1.11: an unknown crit":     {sign(with(es256, "crit", []string{"x"}, "x", true), good, ecKey()), "", "crit"},
+		"b64":                                  {sign(with(es256, "b64", true, "crit", []string{"b64"}), good, ecKey()), "", "not for assertions"},
+		"CVE-2022-21449: a signature of zeros": {part(es256) + "." + part(good) + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64)), "", refused},
+		"no signature":                         {part(es256) + "." + part(good) + ".", "", ""},
+		"two parts":                            {part(es256) + "." + part(good), "", "malformed"},
+		"CVE-2025-27144: many dots":            {strings.Repeat(".", 10_000), "", "malformed"},
+		"JSON":                                 {`{"payload":"","signatures":[]}`, "", "malformed"},
+		"five parts, a JWE":                    {part(object{"alg": "dir", "enc": "A128GCM"}) + "..AA.AA.AA", "", "malformed"},
+		"RFC 8725 3.11: a request object":      {sign(with(es256, "typ", "oauth-authz-req+jwt"), good, ecKey()), "", "typ"},
+		"a DPoP proof":                         {sign(with(es256, "typ", "dpop+jwt"), good, ecKey()), "", "typ"},
+		"typ of another type":                  {sign(with(es256, "typ", 1), good, ecKey()), "", ""},
+		"another client's key":                 {sign(object{"alg": "ES256", "kid": "other"}, good, otherKey()), "", refused},
+		"another client's key, our kid":        {sign(es256, good, otherKey()), "", refused},
+		"another client's secret":              {sign(object{"alg": "HS256"}, s.claims("secret"), []byte(s.secret["hs512"])), "", refused},
+		"RFC 2104 2: the stored hash of the secret": {sign(object{"alg": "HS256"}, s.claims("secret"), s.hash(t, "secret")), "", refused},
 		"the kid of another kind of key":            {sign(object{"alg": "ES256", "kid": "rsa"}, good, ecKey()), "", refused},
 		"an unknown kid":                            {sign(object{"alg": "ES256", "kid": "new"}, good, ecKey()), "", refused},
 		"another than the registered algorithm":     {sign(object{"alg": "RS256", "kid": "rsa"}, s.claims("es256"), rsaKey()), "", refused},

@@ -13,6 +13,7 @@ import (
 
 	"signet/claims"
 	"signet/keys"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/requestobject"
 )
@@ -20,6 +21,7 @@ import (
 // Keys is what discovery needs of [keys.Keys].
 type Keys interface {
 	Algs() []string
+	Encryption() []string
 	JWKS() (body []byte, etag string)
 }
 
@@ -30,6 +32,7 @@ type Options struct {
 	Claims *claims.Catalogue // what may be said of users; nil: the standard claims
 
 	Registration     bool // clients may register themselves
+	HS256            bool // ID tokens and userinfo can be signed with the client's secret
 	UnsignedRequests bool // request objects with alg none are let in
 }
 
@@ -48,11 +51,15 @@ func New(o Options) (*Discovery, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // URLs as configured
-	m := describe(o.Issuer, o.Keys.Algs(), o.Claims)
+	m := describe(o.Issuer, issue.Algs(o.Keys.Algs(), o.HS256), o.Claims)
 	if o.Registration {
 		m.RegistrationEndpoint = strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath
 	}
 	m.RequestObjectSigningAlgValuesSupported = requestobject.Algs(o.UnsignedRequests)
+	if algs := o.Keys.Encryption(); len(algs) > 0 {
+		m.RequestObjectEncryptionAlgValuesSupported = algs
+		m.RequestObjectEncryptionEncValuesSupported = keys.EncryptionEncs
+	}
 	if err := enc.Encode(m); err != nil {
 		return nil, fmt.Errorf("discovery: rendering the metadata: %w", err)
 	}

@@ -63,6 +63,10 @@ type Metadata struct {
 	RequireRequestURIRegistration bool `json:"require_request_uri_registration"`
 
 	RequestObjectSigningAlgValuesSupported []string `json:"request_object_signing_alg_values_supported"`
+
+	// Absent where request objects cannot be encrypted to us.
+	RequestObjectEncryptionAlgValuesSupported []string `json:"request_object_encryption_alg_values_supported,omitempty"`
+	RequestObjectEncryptionEncValuesSupported []string `json:"request_object_encryption_enc_values_supported,omitempty"`
 }
 
 // describe says what a provider with this issuer and these signing algorithms offers.

@@ -114,25 +114,3 @@ func (i *Issuer) verifiedAccess(token string) (*Access, error) {
 	i.verified.remember(token, keys, a)
 	return a, nil
 }
-
-// Hint is what an id_token_hint says.
-type Hint struct {
-	Subject string `json:"sub"`
-	Client  string `json:"azp"`
-	Session string `json:"sid"`
-	Issuer  string `json:"iss"`
-}
-
-// ParseHint reads an ID token of ours that a client sends back as id_token_hint. It may have expired (OpenID Connect RP-Initiated
-// Logout 2, Core 3.1.2.1); the signature and the issuer count.
-func (i *Issuer) ParseHint(token string) (Hint, error) {
-	payload, _, err := i.Keys.Verify(token, "JWT")
-	if err != nil {
-		return Hint{}, err
-	}
-	var h Hint
-	if err := json.Unmarshal(payload, &h); err != nil || h.Issuer != i.Issuer || h.Session == "" || h.Client == "" {
-		return Hint{}, errors.New("not an ID token of this issuer")
-	}
-	return h, nil
-}

@@ -18,6 +18,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"signet/claims"
+	"signet/clients"
 	"signet/provider/oauth"
 	"signet/provider/session"
 	"signet/provider/trail"
@@ -32,6 +33,8 @@ type Keys interface {
 	Sign(alg, typ string, claims []byte) (string, error)
 	// Verify returns the payload of a token of ours of one of these types.
 	Verify(token string, typs ...string) (payload []byte, alg string, err error)
+	// Unseal opens what was sealed for this purpose.
+	Unseal(purpose string, sealed []byte) ([]byte, error)
 	// JWKS returns the published keys and the tag that changes with them.
 	JWKS() (body []byte, etag string)
 	// MAC is HMAC-SHA-256 with a key of the ring.
@@ -48,6 +51,8 @@ type Options struct {
 	Keys       Keys
 	Resources  storage.Resources
 	Families   storage.Families
+	Clients    Clients           // nil only where HS256 is off
+	HS256      bool              // ID tokens and userinfo can be signed with the secret of a client that registered that
 	ClientKeys ClientKeys        // nil: nothing can be encrypted
 	Claims     *claims.Catalogue // what may be said of users; nil: the standard claims
 	IDToken    time.Duration     // lifetime of an ID token
@@ -72,6 +77,7 @@ func New(o Options) *Issuer {
 // Means is what the tokens of one client are made with.
 type Means struct {
 	Resource storage.Resource // that the access token is for
+	signing  signing          // of ID tokens
 	idToken  *sealing         // nil: ID tokens are not encrypted
 }
 
@@ -118,13 +124,15 @@ func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (Means, error) {
 	if err != nil {
 		return Means{}, fmt.Errorf("the default resource: %w", err)
 	}
-	for _, alg := range []string{res.Alg, c.IDTokenAlg} {
-		if !i.Keys.Signs(alg) {
-			return Means{}, fmt.Errorf("there is no key that signs %s; turn the algorithm on, or change the client's", alg)
-		}
+	if !i.Keys.Signs(res.Alg) {
+		return Means{}, fmt.Errorf("there is no key that signs access tokens with %s; turn the algorithm on, or change access_tokens.algorithm", res.Alg)
+	}
+	signing, err := i.signing(c, c.IDTokenAlg)
+	if err != nil {
+		return Means{}, fmt.Errorf("ID tokens: %w", err)
 	}
 	idToken, err := i.sealing(ctx, c, c.IDTokenEncryptionAlg, c.IDTokenEncryptionEnc)
-	return Means{Resource: res, idToken: idToken}, err
+	return Means{Resource: res, signing: signing, idToken: idToken}, err
 }
 
 // Tokens makes all tokens that g is worth: an ID token where openid was granted, a refresh token where offline_access was.
@@ -215,8 +223,12 @@ func (i *Issuer) accessToken(ctx context.Context, g Granted, res storage.Resourc
 	if err != nil {
 		return "", err
 	}
+	payload, err := join(c, i.saidInAccessToken(g, c.Audience))
+	if err != nil {
+		return "", err
+	}
 	_, keys := i.Keys.JWKS()
-	token, err := i.sign(ctx, res.Alg, res.Typ, c, i.saidInAccessToken(g, c.Audience))
+	token, err := i.signByRing(ctx, res.Alg, res.Typ, payload)
 	if err == nil {
 		i.verified.remember(token, keys, &Access{AccessClaims: c, Family: g.Family.ID, Series: g.Family.Series})
 	}
@@ -256,11 +268,11 @@ type beside struct {
 // idClaims are the claims of an ID token that the protocol has.
 func (i *Issuer) idClaims(g Granted, b beside) (idClaims, error) {
 	now, a := i.Now(), g.Family.Authorization
-	accessHash, err := claimHash(b.accessToken, g.Client.IDTokenAlg)
+	accessHash, err := claimHash(b.accessToken, g.signing.alg)
 	if err != nil {
 		return idClaims{}, fmt.Errorf("at_hash: %w", err)
 	}
-	codeHash, err := claimHash(b.code, g.Client.IDTokenAlg)
+	codeHash, err := claimHash(b.code, g.signing.alg)
 	if err != nil {
 		return idClaims{}, fmt.Errorf("c_hash: %w", err)
 	}
@@ -281,31 +293,23 @@ func (i *Issuer) idToken(ctx context.Context, g Granted, b beside) (string, erro
 		return "", err
 	}
 	alone := b == beside{}
-	token, err := i.sign(ctx, g.Client.IDTokenAlg, "JWT", c, i.saidInIDToken(g, alone))
+	token, err := g.signing.jwt(ctx, c, i.saidInIDToken(g, alone))
 	if err != nil || g.idToken == nil {
 		return token, err
 	}
 	return g.idToken.seal([]byte(token), true) // Core 16.14: signed, then encrypted
 }
 
-// claimHash is at_hash and c_hash: OpenID Connect Core 3.2.2.10, 3.3.2.11; "" of nothing.
+// claimHash is at_hash and c_hash: OpenID Connect Core 3.2.2.10, 3.3.2.11; "" of nothing. The library does not know HS256, which hashes as
+// RS256 does.
 func claimHash(value, alg string) (string, error) {
 	if value == "" {
 		return "", nil
 	}
+	if alg == clients.AlgHS256 {
+		alg = "RS256"
+	}
 	return oidc.ClaimHash(value, jose.SignatureAlgorithm(alg))
-}
-
-// sign signs own, the claims of the protocol, and said, those about the user.
-func (i *Issuer) sign(ctx context.Context, alg, typ string, own any, said []claims.Said) (string, error) {
-	payload, err := join(own, said)
-	if err != nil {
-		return "", err
-	}
-	if i.Signing != nil {
-		defer i.Signing(ctx, alg)()
-	}
-	return i.Keys.Sign(alg, typ, payload)
 }
 
 // A jti is the family, the family's series when it was issued, and 64 random bits that make it unique.

@@ -60,7 +60,7 @@ func (i *Issuer) Preview(ctx context.Context, c storage.Client, u storage.User, 
 		Client: c.ID, User: u.Sub, Scopes: scopes, ACR: session.ACRPassword, AMR: []string{"pwd"}, AuthTime: i.Now(),
 		Claims: i.Claims.Known(asked, c).Stored(),
 	}
-	g := Granted{Means: Means{Resource: res}, Client: c, User: u, Scopes: scopes, Nonce: "a nonce", Family: storage.Family{Authorization: a}}
+	g := Granted{Means: Means{Resource: res, signing: signing{alg: c.IDTokenAlg}}, Client: c, User: u, Scopes: scopes, Nonce: "a nonce", Family: storage.Family{Authorization: a}}
 	access, err := i.accessClaims(g, res)
 	if err != nil {
 		return p, err

@@ -3,6 +3,7 @@ package issue
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"signet/claims"
 	"signet/storage"
@@ -37,9 +38,7 @@ func (i *Issuer) Userinfo(ctx context.Context, s storage.FamilyState, scopes []s
 	said := i.saidInUserinfo(s, scopes)
 	mediaType = MediaJWT
 	if c.UserinfoAlg != "" {
-		var token string
-		token, err = i.sign(ctx, c.UserinfoAlg, "JWT", own, said)
-		body = []byte(token)
+		body, err = i.signedUserinfo(ctx, c, own, said)
 	} else if body, err = join(own, said); to == nil {
 		mediaType = MediaJSON
 	}
@@ -48,6 +47,15 @@ func (i *Issuer) Userinfo(ctx context.Context, s storage.FamilyState, scopes []s
 	}
 	token, err := to.seal(body, c.UserinfoAlg != "")
 	return []byte(token), mediaType, err
+}
+
+func (i *Issuer) signedUserinfo(ctx context.Context, c storage.Client, own userinfo, said []claims.Said) ([]byte, error) {
+	by, err := i.signing(c, c.UserinfoAlg)
+	if err != nil {
+		return nil, fmt.Errorf("userinfo: %w", err)
+	}
+	token, err := by.jwt(ctx, own, said)
+	return []byte(token), err
 }
 
 // ownUserinfo is that part of the answer for a client.

@@ -1,6 +1,6 @@
 // Package logout ends a session at the client's or the user's wish: OpenID Connect RP-Initiated Logout 1.0.
 //
-//	GET  /logout           ends the session at once where the hint is of this browser's session; asks otherwise
+//	GET  /logout           ends the session at once where the hint is of this browser's session and no wrong way back is named; else it asks
 //	POST /logout           the same by form: a cross-site POST carries no cookie of ours, so it is kept and sent round by GET
 //	GET  /logout/posted    ... to here, once
 //	POST /logout/confirm   the answer to the question

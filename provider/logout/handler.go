@@ -96,7 +96,7 @@ func (e *Endpoint) logout(w http.ResponseWriter, r *http.Request, p oauth.Params
 	hinted := slices.ContainsFunc(sessions, func(s storage.SessionUser) bool {
 		return req.hint.Session != "" && session.SID(s.Session.ID, req.client.ID) == req.hint.Session
 	})
-	if !hinted {
+	if !hinted || req.amiss {
 		return e.ask(w, r, req, sessions[len(sessions)-1].User)
 	}
 	return e.end(w, r, req, sessions)

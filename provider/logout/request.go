@@ -21,6 +21,7 @@ type request struct {
 	client storage.Client // zero: nobody knows who asks
 	hint   issue.Hint     // zero: none, or none that counts
 	back   string         // where the browser goes afterwards; "": our own page
+	amiss  bool           // a way back was named that is none
 }
 
 // read establishes what counts: RP-Initiated Logout 2 and 3. Whatever fails to be validated is not used; the user can still sign out.
@@ -32,11 +33,13 @@ func (e *Endpoint) read(ctx context.Context, p oauth.Params) (request, error) {
 	}
 	id := p.Get("client_id")
 	if p.Has("id_token_hint") {
-		hint, err := e.Issuer.ParseHint(p.Get("id_token_hint"))
+		hint, err := e.Issuer.ParseHint(ctx, p.Get("id_token_hint"))
 		switch {
-		case err != nil:
+		case errors.Is(err, issue.ErrHint):
 			note(ctx, "id_token_hint is not an ID token of this issuer")
 			return req, nil
+		case err != nil:
+			return req, err
 		case id != "" && id != hint.Client: // section 2: "MUST verify that the Client Identifier matches"
 			return req, &problem.Problem{Title: "This sign-out request is invalid", What: "The request names one app, and its id_token_hint another.",
 				Who: problem.Developer, How: "client_id and id_token_hint have to be of the same client (RP-Initiated Logout 2)."}
@@ -56,24 +59,21 @@ func (e *Endpoint) read(ctx context.Context, p oauth.Params) (request, error) {
 		return req, err
 	}
 	req.client = client
-	req.back = back(ctx, client, p)
+	if uri := p.Get("post_logout_redirect_uri"); uri != "" && !clients.PostLogoutRedirectURI(client, uri) {
+		note(ctx, "post_logout_redirect_uri is not registered for the client")
+		req.amiss = true
+	} else if uri != "" {
+		req.back = withState(uri, p.Get("state"))
+	}
 	return req, nil
 }
 
-// back is where the browser goes afterwards, with the state: section 3.
-func back(ctx context.Context, c storage.Client, p oauth.Params) string {
-	uri := p.Get("post_logout_redirect_uri")
-	if uri == "" {
-		return ""
+// withState is the way back with the client's state, if it sent one: section 3.
+func withState(uri, state string) string {
+	if state == "" {
+		return uri
 	}
-	if !clients.PostLogoutRedirectURI(c, uri) {
-		note(ctx, "post_logout_redirect_uri is not registered for the client")
-		return ""
-	}
-	if state := p.Get("state"); state != "" {
-		uri += oauth.Joint(uri) + url.Values{"state": {state}}.Encode()
-	}
-	return uri
+	return uri + oauth.Joint(uri) + url.Values{"state": {state}}.Encode()
 }
 
 // note tells the log why a request was not followed in full.

@@ -39,7 +39,7 @@ func ParseQuery(raw string) (Params, error) {
 				return Params{}, Errorf(InvalidRequest, "a parameter is not UTF-8 text")
 			}
 		}
-		if len(all) > 1 && name != "resource" && name != "audience" {
+		if len(all) > 1 && name != "" && name != "resource" && name != "audience" { // what has no name is no parameter
 			p.repeated = name
 		}
 	}

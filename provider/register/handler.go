@@ -31,6 +31,7 @@ type Options struct {
 	PKCE    string         // of confidential clients of the web: storage.PKCERequired or storage.PKCEOptional
 	Algs    []string       // that ID tokens can be signed with
 	Objects []string       // algs that request objects can come with
+	JWE     []string       // algs by which they can be encrypted to us
 	Scopes  []string       // those that the operator added to the standard ones; an app has them if it asks for them
 	Fetch   Fetcher        // of a sector_identifier_uri
 	Secrets clients.Sealer // keeps those that must be readable again

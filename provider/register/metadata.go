@@ -33,8 +33,7 @@ var (
 	keys    = form{readKeys, writeKeys}
 )
 
-// members are all that we know, in the order in which faults are told. Those that no table has a field for are not honoured yet.
-// application_type and software_statement are read before them.
+// members are all that we know, in the order in which faults are told. application_type and software_statement are read before them.
 var members = []member{
 	{"redirect_uris", "redirect_uris", texts},
 	{"client_name", "client_name", text},
@@ -77,9 +76,6 @@ var table = append(slices.Clone(clients.Fields),
 	fields.String("software_id", "", func(c *storage.Client) *string { return &c.SoftwareID }),
 	fields.String("software_version", "", func(c *storage.Client) *string { return &c.SoftwareVersion }),
 )
-
-// honoured reports whether a member has an effect.
-func (m member) honoured() bool { return slices.Contains(table.Names(), m.field) }
 
 // get returns what is registered.
 func (m member) get(c storage.Client) any {

@@ -17,7 +17,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"signet/clients"
 	"signet/fetch"
 	"signet/provider"
 	"signet/provider/limit"
@@ -888,24 +887,48 @@ func TestSectorIdentifierURI(t *testing.T) {
 	})
 }
 
-// What is not honoured is refused, until clients.Fields has it.
-func TestMembersThatAreNotHonouredAreRefused(t *testing.T) {
+// Registration 2: what can be registered of encrypted request objects is what the operator turned on.
+func TestEncryptedRequestObjects(t *testing.T) {
 	t.Parallel()
-	s := server(t, "open")
-	for _, name := range []string{
-		"id_token_encrypted_response_alg", "userinfo_signed_response_alg", "userinfo_encrypted_response_alg", "request_object_signing_alg",
-		"request_object_encryption_alg", "request_uris",
+	const alg, enc = "request_object_encryption_alg", "request_object_encryption_enc"
+	on := server(t, "open", func(c *providertest.Config) { c.Keys.Encryption = []string{"RSA-OAEP-256", "ECDH-ES"} })
+	off := server(t, "open")
+	for name, row := range map[string]struct {
+		s    *providertest.Server
+		sent metadata
+		said string // of a refusal
+	}{
+		"Registration 2: alg alone":                    {on, app(alg, "ECDH-ES"), ""},
+		"Registration 2: alg and enc":                  {on, app(alg, "RSA-OAEP-256", enc, "A256GCM"), ""},
+		"Registration 2: enc MUST NOT stand alone":     {on, app(enc, "A256GCM"), enc + ": is set without " + alg},
+		"an alg that is off":                           {on, app(alg, "ECDH-ES+A128KW"), alg + ": a value is not possible here; use RSA-OAEP-256 or ECDH-ES"},
+		"RFC 8725 3.2: RSA1_5":                         {on, app(alg, "RSA1_5"), alg},
+		"Core 10.2: a key made of the client's secret": {on, app(alg, "dir"), alg},
+		"an enc that there is not":                     {on, app(alg, "ECDH-ES", enc, "A192GCM"), enc},
+		"all off":                                      {off, app(alg, "ECDH-ES"), alg + ": is not possible here: encrypted_request_objects is off"},
+		"all off, and left out":                        {off, app(alg, ""), ""},
 	} {
-		if slices.Contains(clients.Fields.Names(), name) {
-			continue
-		}
-		var value any = "RS256"
-		if name == "request_uris" {
-			value = []string{"https://app.example/request"}
-		}
-		if a := register(t, s, "", app(name, value)); a.Status != 400 || a.Error() != "invalid_client_metadata" || !strings.Contains(a.Body, name) {
-			t.Errorf("%s: %d %s", name, a.Status, a.Body)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := row.s.With(t)
+			a := register(t, s, "", row.sent)
+			if row.said != "" {
+				if a.Status != http.StatusBadRequest || a.Error() != "invalid_client_metadata" || !strings.Contains(a.Text("error_description"), row.said) {
+					t.Errorf("%d %s, want %s", a.Status, a.Body, row.said)
+				}
+				return
+			}
+			if a.Status != http.StatusCreated {
+				t.Fatalf("%d %s", a.Status, a.Body)
+			}
+			r := &registered{t, s, a.JSON}
+			for _, name := range []string{alg, enc} {
+				want, _ := row.sent[name].(string)
+				if got := r.call(http.MethodGet, nil); r.text(name) != want || got.Text(name) != want {
+					t.Errorf("RFC 7592 3: %s is %q, and read again %q; want %q", name, r.text(name), got.Text(name), want)
+				}
+			}
+		})
 	}
 }
 

@@ -31,9 +31,6 @@ func (e *Endpoint) build(sent object, l limits) (storage.Client, error) {
 			continue
 		case len(values) == 1 && values[0] == "": // as good as left out
 			continue
-		case !m.honoured():
-			f.Add(m.field, "is not supported here")
-			continue
 		}
 		if err := table.Set(&c, m.field, values); err != nil {
 			f = append(f, err)
@@ -155,7 +152,8 @@ func nameOf(c storage.Client) string {
 // check returns what is wrong with a client that is about to be stored, as the answer of RFC 7591 section 3.2.2. faults are those that were
 // found before.
 func (e *Endpoint) check(ctx context.Context, c storage.Client, faults error) error {
-	faults = errors.Join(faults, clients.Validate(c, e.Scopes...), clients.Signable(c, e.Algs), clients.Readable(c, e.Objects))
+	faults = errors.Join(faults, clients.Validate(c, e.Scopes...), clients.Signable(c, e.Algs), clients.Readable(c, e.Objects),
+		clients.Decryptable(c, e.JWE))
 	if faults != nil {
 		return answerOf(faults)
 	}

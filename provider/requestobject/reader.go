@@ -28,6 +28,15 @@ type Secrets interface {
 	Unseal(purpose string, sealed []byte) ([]byte, error)
 }
 
+// Own are the keys that clients encrypt to: a [*signet/keys.Keys].
+type Own interface {
+	// Encryption returns the algorithms by which clients may encrypt to us; none: they may not.
+	Encryption() []string
+	// Decrypt opens what was encrypted to one of them by one of algs. What opens in no way is [keys.ErrDecrypt]; anything else that is
+	// wrong with it is [keys.ErrJWE].
+	Decrypt(token string, algs ...string) (jwt string, err error)
+}
+
 // Fetcher is the way to a request_uri: a [*signet/fetch.Client].
 type Fetcher interface {
 	Get(ctx context.Context, url string, accept ...string) (fetch.Document, error)
@@ -37,6 +46,7 @@ type Fetcher interface {
 type Options struct {
 	Keys     Keys
 	Secrets  Secrets
+	Own      Own
 	Fetch    Fetcher
 	Issuer   string // the audience of objects
 	Unsigned bool   // objects with alg none are let in
@@ -101,6 +111,10 @@ func (r *Reader) Merge(ctx context.Context, c storage.Client, p oauth.Params) (o
 
 // read returns the members of an object, once all about it was found good.
 func (r *Reader) read(ctx context.Context, c storage.Client, token string, unsigned bool) (object, error) {
+	token, err := r.open(token)
+	if err != nil {
+		return nil, err
+	}
 	algs := algsOf(c, unsigned)
 	jws, err := parse(token, algs)
 	if err != nil {

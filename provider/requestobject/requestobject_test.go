@@ -25,6 +25,7 @@ import (
 	"signet/clients"
 	"signet/clients/keyset"
 	"signet/fetch"
+	"signet/keys"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -103,9 +104,15 @@ func (nowhere) Get(context.Context, string, ...string) (fetch.Document, error) {
 	return fetch.Document{}, errors.New("no route to host")
 }
 
+// none is a server that nobody can encrypt to.
+type none struct{}
+
+func (none) Encryption() []string                      { return nil }
+func (none) Decrypt(string, ...string) (string, error) { return "", keys.ErrJWE }
+
 func reader(unsigned bool) *Reader {
 	now := func() time.Time { return noon }
-	return New(Options{Keys: keyset.New(keyset.Options{Fetch: nowhere{}, Now: now}), Secrets: plain{}, Issuer: issuer, Unsigned: unsigned, Now: now})
+	return New(Options{Keys: keyset.New(keyset.Options{Fetch: nowhere{}, Now: now}), Secrets: plain{}, Own: none{}, Issuer: issuer, Unsigned: unsigned, Now: now})
 }
 
 // app is a client with a key of each kind.

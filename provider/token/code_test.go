@@ -59,6 +59,7 @@ func TestRefusedCodesAreNotSpent(t *testing.T) {
 	otherSPA, _ := s.Client("spa", "A fourth")
 	plain, plainSecret := s.Client("web", "A fifth", func(c *storage.Client) { c.PKCE = storage.PKCEOptional })
 	b := s.Browser("alice")
+	b.Code(c) // signed in beforehand: of sign-ins that one browser makes at once, each ends the session of the one before
 	without := []string{"code_challenge", "", "code_challenge_method", ""}
 	for name, row := range map[string]struct {
 		client storage.Client

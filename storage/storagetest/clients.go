@@ -207,10 +207,14 @@ var resourceCases = []testCase{
 func fullRing() storage.Ring {
 	return storage.Ring{
 		Seals: []storage.SealKey{{ID: 1, Wrapped: []byte{1}, Created: now}, {ID: 2, Wrapped: []byte{2}, Created: now}},
-		Signing: []storage.SigningKey{{
+		Signing: []storage.KeyPair{{
 			KID: "k1", Alg: "ES256", Public: []byte{3}, Sealed: []byte{4}, Seal: 1, Created: now, Active: now, Retired: now, Revoked: now,
 		}, {KID: "k2", Alg: "RS256", Created: now}},
 		MACs: []storage.MACKey{{ID: 1, Sealed: []byte{5}, Seal: 2, Created: now}},
+		Encryption: []storage.KeyPair{{
+			KID: "k3", Alg: "ECDH-ES", Public: []byte{6}, Sealed: []byte{7}, Seal: 2, Created: now, Active: now, Asked: now, Retired: now, Revoked: now,
+		}},
+		Subjects: storage.MACKey{ID: 1, Sealed: []byte{8}, Seal: 2, Created: now},
 	}
 }
 
