@@ -75,7 +75,9 @@ func (s *server) prepare(ctx context.Context, cfg configured, before *setup) (*s
 }
 
 // fetching tells who looks of a fetch. At a start the way out is made before anybody looks.
-func (s *server) fetching(ctx context.Context, host string) func(error) { return s.observed.fetching(ctx, host) }
+func (s *server) fetching(ctx context.Context, host string) func(error) {
+	return s.observed.fetching(ctx, host)
+}
 
 // adopt makes next the setup in force, or leaves all as it was.
 func (s *server) adopt(ctx context.Context, next, before *setup, now time.Time) (err error) {
