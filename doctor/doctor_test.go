@@ -250,7 +250,7 @@ func TestBroken(t *testing.T) {
 			return true
 		}}, []string{"discovery|failure|no JSON"}},
 		"discovery is a redirect": {breaks{instead: func(w http.ResponseWriter, r *http.Request) bool {
-			http.Redirect(w, r, "https://www.example/", 301)
+			http.Redirect(w, r, "https://www.example/", http.StatusMovedPermanently)
 			return true
 		}}, []string{"discovery|failure|redirect"}},
 		"the document of RFC 8414 is not passed": {breaks{instead: func(w http.ResponseWriter, r *http.Request) bool {
