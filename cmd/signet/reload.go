@@ -174,7 +174,7 @@ func (s *server) reloaded(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if err := s.adopt(ctx, next, before, time.Now()); err != nil {
-		return nil, withRoom(cfg.Data, err)
+		return nil, withRoom(cfg.Config, err)
 	}
 	return next.changed(before), nil
 }
