@@ -83,12 +83,9 @@ func makeFolder(dir string) error {
 }
 
 // withRoom says what to do about a disk that is full.
-func withRoom(cfg configs.Config, err error) error {
-	if cfg.Postgres() && errors.Is(err, storage.ErrNoSpace) {
-		return explain(err, "make room on the disk of PostgreSQL and try again")
-	}
+func withRoom(dir string, err error) error {
 	if errors.Is(err, storage.ErrNoSpace) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("no space is left for the data folder %s; make room on its disk and try again (%w)", cfg.Data, err)
+		return fmt.Errorf("no space is left for the data folder %s; make room on its disk and try again (%w)", dir, err)
 	}
 	return err
 }
