@@ -41,6 +41,7 @@ type breaks struct {
 	name     string           // of the certificate; 127.0.0.1
 	ask      func(*doctor.Options)
 	slash    bool // the issuer is asked for with a slash at its end
+	public   bool // the issuer is not for this machine alone
 }
 
 // here is where the proxy sees the test: at another address than its own.
@@ -70,6 +71,14 @@ func deploy(t *testing.T, b breaks) *deployment {
 		w.WriteHeader(a.Code)
 		_, _ = io.Copy(w, a.Body)
 	}))
+	if b.public { // a loopback address that is not taken for one
+		l, err := net.Listen("tcp", "127.0.0.2:0")
+		if err != nil {
+			t.Skip(err)
+		}
+		d.front.Listener.Close()
+		d.front.Listener = l
+	}
 	certificate, pool := certify(t, b)
 	d.pool = pool
 	d.front.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
@@ -105,7 +114,7 @@ func certify(t *testing.T, b breaks) (tls.Certificate, *x509.CertPool) {
 	if b.name != "" {
 		template.DNSNames = []string{b.name}
 	} else {
-		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2)}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -250,7 +259,7 @@ func TestBroken(t *testing.T) {
 			return true
 		}}, []string{"discovery|failure|no JSON"}},
 		"discovery is a redirect": {breaks{instead: func(w http.ResponseWriter, r *http.Request) bool {
-			http.Redirect(w, r, "https://www.example/", 301)
+			http.Redirect(w, r, "https://www.example/", http.StatusMovedPermanently)
 			return true
 		}}, []string{"discovery|failure|redirect"}},
 		"the document of RFC 8414 is not passed": {breaks{instead: func(w http.ResponseWriter, r *http.Request) bool {
@@ -315,8 +324,11 @@ func TestBroken(t *testing.T) {
 				a.Header().Set("Location", "http://backend:8080/signin")
 			}
 		}}, []string{"cookies|failure|http://backend:8080"}},
-		"a client that is not there":             {breaks{ask: func(o *doctor.Options) { o.Client.ID = "nobody" }}, []string{"cookies|warning|cannot begin a sign-in"}},
-		"anybody may register":                   {breaks{config: func(c *providertest.Config) { c.Registration.Policy = "open" }, ask: func(o *doctor.Options) {}}, nil},
+		"a client that is not there": {breaks{ask: func(o *doctor.Options) { o.Client.ID = "nobody" }}, []string{"cookies|warning|cannot begin a sign-in"}},
+		"anybody may register":       {breaks{config: func(c *providertest.Config) { c.Registration.Policy = "open" }}, nil},
+		"anybody on the internet may register": {breaks{public: true, config: func(c *providertest.Config) { c.Registration.Policy = "open" }},
+			[]string{"registration|warning|anybody on the internet"}},
+		"apps register with a token":             {breaks{public: true, config: func(c *providertest.Config) { c.Registration.Policy = "token" }}, nil},
 		"a made-up X-Forwarded-For is passed on": {breaks{request: func(r *http.Request) { r.Header.Set("X-Forwarded-For", "203.0.113.77") }}, []string{"proxy|failure|made-up X-Forwarded-For is believed"}},
 		"everybody is trusted": {breaks{config: func(c *providertest.Config) { c.TrustedProxies = []string{"127.0.0.0/8"} }, request: func(r *http.Request) { r.Header.Set("X-Forwarded-For", "203.0.113.77, 127.0.0.9") }},
 			[]string{"proxy|failure|made-up X-Forwarded-For is believed"}},

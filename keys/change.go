@@ -9,22 +9,28 @@ import (
 	"signet/storage"
 )
 
-// tick is how often Run looks after the ring.
-const tick = time.Minute
+// How often Run looks after the ring, and how soon again after a failure: until then nobody is sent here, see [Keys.Ready].
+const (
+	tick  = time.Minute
+	retry = 10 * time.Second
+)
 
 // Run ticks each minute until ctx ends.
 func (k *Keys) Run(ctx context.Context) {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
-			if err := k.Tick(ctx); err != nil && ctx.Err() == nil {
-				k.log.Error("keys not looked after; trying again in a minute", "err", err)
-			}
+		case <-timer.C:
 		}
+		next := tick
+		if err := k.Tick(ctx); err != nil && ctx.Err() == nil {
+			k.log.Error("keys not looked after; trying again in ten seconds", "err", err)
+			next = retry
+		}
+		timer.Reset(next)
 	}
 }
 

@@ -1,59 +1,64 @@
 package keys_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
-	"strings"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"signet/keys"
 	"signet/keys/keystest"
 	"signet/storage"
 )
 
-func TestRun(t *testing.T) {
+// away is a store that may be away.
+type away struct {
+	keystest.Rings
+	is bool
+}
+
+func (a *away) Ring(ctx context.Context) (storage.Ring, error) {
+	if a.is {
+		return storage.Ring{}, errors.New("away")
+	}
+	return a.Rings.Ring(ctx)
+}
+
+// Keys that could not be looked after are not ready, and are again within ten seconds after they can be: all servers on one store fail
+// together, and must not stay away for longer than it does.
+func TestRunAfterFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		store := &failing{Rings: new(keystest.Rings)}
-		o := keys.Options{Store: store, Master: keystest.Master(), Algs: []string{"ES256"}, Announce: time.Hour,
-			Log: slog.New(slog.NewTextHandler(&log, nil))}
-		k, other := open(t, o), open(t, o)
-		next := kid(k, "ES256", keys.Next)
-		ctx, stop := context.WithCancel(t.Context())
+		store := &away{}
+		o := options(store, newClock())
+		o.Now, o.Generate = time.Now, keystest.Generator()
+		k := open(t, o)
+		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { k.Run(ctx); close(ended) }()
-
-		if _, err := other.Rotate(ctx, keys.RotateOptions{}, storage.Change{}); err != nil {
-			t.Fatal(err)
+		go func() {
+			k.Run(ctx)
+			close(ended)
+		}()
+		after := func(d time.Duration, ready bool, failures uint64) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			if err := k.Ready(); (err == nil) != ready || k.Failures() != failures {
+				t.Errorf("ready: %v, %d failures", err, k.Failures())
+			}
 		}
-		time.Sleep(59 * time.Minute)
-		synctest.Wait()
-		if kid(k, "ES256", keys.Active) == next {
-			t.Error("the next key signs too early")
-		}
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
-		if kid(k, "ES256", keys.Active) != next {
-			t.Error("what another server was asked for did not happen")
-		}
-		broken := error(storage.ErrBusy)
-		store.read.Store(&broken)
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if k.Ready() == nil || !strings.Contains(log.String(), storage.ErrBusy.Error()) {
-			t.Error("a failed tick is not told:", log.String())
-		}
-		store.read.Store(nil)
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if err := k.Ready(); err != nil {
-			t.Error("it does not recover:", err)
-		}
-		stop()
+		after(59*time.Second, true, 0)
+		store.is = true
+		after(500*time.Millisecond, true, 0)
+		after(time.Second, false, 1)
+		after(10*time.Second, false, 2)
+		store.is = false
+		after(9*time.Second, false, 2)
+		after(time.Second, true, 2)
+		store.is = true
+		after(58*time.Second, true, 2)
+		after(2*time.Second, false, 3)
+		cancel()
 		<-ended
 	})
 }

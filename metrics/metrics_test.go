@@ -234,7 +234,7 @@ func manual(t *testing.T) string {
 	return section
 }
 
-// The manual lists all metrics with their labels, and no others. Those of PostgreSQL are marked, and its backend's test holds them.
+// The manual lists all metrics with their labels, and no others.
 func TestManual(t *testing.T) {
 	t.Parallel()
 	s, m := counting(t, func(c *providertest.Config) { c.Registration.Policy = "open" })
@@ -244,11 +244,22 @@ func TestManual(t *testing.T) {
 	s.Post("/introspect", c, secret, url.Values{"token": {tokens.Text("access_token")}})
 	s.Post("/revoke", c, secret, url.Values{"token": {tokens.Text("access_token")}})
 	s.Do(s.Request(http.MethodPost, "/register", url.Values{}))
-	said := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(signet_\\w+)` \\|([^|]*)\\|").FindAllStringSubmatch(manual(t), -1) {
-		if !strings.HasPrefix(row[1], "signet_storage_pool_") {
-			said[row[1]] = strings.ReplaceAll(strings.TrimSpace(row[2]), "`", "")
+	said, postgres := map[string]string{}, map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`signet_.*?) \\|([^|]*)\\| (.*)$").FindAllStringSubmatch(manual(t), -1) {
+		names := regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(row[1], -1)
+		for _, name := range names {
+			if strings.HasPrefix(name[1], "_") { // what is added to the first name of the row
+				name[1] = names[0][1] + name[1]
+			}
+			if strings.HasPrefix(row[3], "PostgreSQL:") {
+				postgres[name[1]] = true
+			} else {
+				said[name[1]] = strings.ReplaceAll(strings.TrimSpace(row[2]), "`", "")
+			}
 		}
+	}
+	if source := postgresNames(t); !maps.Equal(postgres, source) {
+		t.Errorf("of PostgreSQL the manual has %v, and the store has %v", postgres, source)
 	}
 	are := map[string]string{}
 	for name, family := range families(t, m) {
@@ -277,10 +288,24 @@ func TestManual(t *testing.T) {
 		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
 			base = strings.TrimSuffix(base, suffix)
 		}
-		if _, ok := are[base]; !ok && !strings.HasPrefix(name, "signet_storage_pool_") {
+		if _, ok := are[base]; !ok && !postgres[name] {
 			t.Errorf("a rule of the manual asks for %s, which is not there", name)
 		}
 	}
+}
+
+// postgresNames are the figures of that store, by its source: here is no PostgreSQL to ask.
+func postgresNames(t *testing.T) map[string]bool {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join("..", "storage", "postgres", "measure.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, m := range regexp.MustCompile(`Name: "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		names["signet_storage_"+m[1]] = true
+	}
+	return names
 }
 
 var _ provider.Observer = (*metrics.Metrics)(nil)

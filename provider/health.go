@@ -73,7 +73,7 @@ func storageWords(err error) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it does not answer in time"
 	}
-	return "it cannot be written"
+	return "it cannot be used"
 }
 
 // quiet keeps probes that come every few seconds and say nothing new out of the log.

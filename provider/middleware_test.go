@@ -39,7 +39,7 @@ func TestHealth(t *testing.T) {
 		err   error
 		words string
 	}{
-		{errors.New("secret detail"), "it cannot be written"},
+		{errors.New("secret detail"), "it cannot be used"},
 		{fmt.Errorf("secret detail: %w", storage.ErrNoSpace), "no space is left"},
 		{fmt.Errorf("secret detail: %w", storage.ErrBusy), "more is waiting to be stored than it takes"},
 		{fmt.Errorf("secret detail: %w", context.DeadlineExceeded), "it does not answer in time"},

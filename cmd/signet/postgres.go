@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -42,6 +43,14 @@ func postgresURL(cfg configs.Config) (string, error) {
 		return "", fmt.Errorf("storage_file: %w; name a file that signet may read", err)
 	}
 	return strings.TrimSpace(string(content)), nil
+}
+
+// storageFull says what to do about a full disk, wherever everything is kept.
+func storageFull(cfg configs.Config, err error) error {
+	if cfg.Postgres() && errors.Is(err, storage.ErrNoSpace) {
+		return explain(err, "make room on the disk of PostgreSQL and try again")
+	}
+	return withRoom(cfg.Data, err)
 }
 
 // unused says whether a store has no keys yet: no server has run on it.

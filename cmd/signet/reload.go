@@ -174,7 +174,7 @@ func (s *server) reloaded(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if err := s.adopt(ctx, next, before, time.Now()); err != nil {
-		return nil, withRoom(cfg.Data, err)
+		return nil, storageFull(cfg.Config, err)
 	}
 	return next.changed(before), nil
 }
@@ -253,6 +253,7 @@ func (s *server) admin(cfg configured) http.Handler {
 		Probe:  func() (string, error) { return s.now.Load().provider.Probe() },
 		Reload: s.reloadByOperator,
 		File:   cfg.file,
+		Folder: cfg.Data,
 		Now:    time.Now,
 	})
 }

@@ -56,7 +56,7 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	s = &server{app: a, cfg: cfg, log: log, started: time.Now(), certificate: &certificate{log: log}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(withRoom(cfg.Data, err), s.close())
+			err = errors.Join(storageFull(cfg.Config, err), s.close())
 		}
 	}()
 	if err := makeFolder(cfg.Data); err != nil {

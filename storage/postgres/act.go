@@ -47,6 +47,7 @@ func (s *Store) do(ctx context.Context, run func(*act) error) error {
 		case attempt == attempts:
 			return s.exhausted(err)
 		}
+		s.repeated.Add(1)
 		pause(attempt)
 	}
 }

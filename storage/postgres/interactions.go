@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,14 +18,21 @@ const (
 	selectInteraction = `SELECT revision, record FROM signet.interactions WHERE id = $1`
 	selectKept        = `SELECT 1::bigint, record FROM signet.kept WHERE id = $1`
 
-	// lockAddress lets those of one address count one after the other, until their commit.
-	lockAddress = `SELECT pg_advisory_xact_lock($1)`
+	// What an address has open, up to a limit: $1 is the address, $2 since when, $3 the limit.
+	countInteractions = `(SELECT count(*) FROM (SELECT FROM signet.interactions WHERE address = $1 AND counts AND id >= $2 LIMIT $3::bigint) open)`
+	countKept         = `(SELECT count(*) FROM (SELECT FROM signet.kept WHERE address = $1 AND created > $2 LIMIT $3::bigint) open)`
+
+	// nearLimit lets those of one address count one after the other, until their commit, where it may matter: as many as there are
+	// connections may be on their way without being seen. Otherwise many people behind one address would wait for each other's commits.
+	nearLimit = ` >= $3::bigint - current_setting('max_connections')::bigint`
+
+	lockInteractions = `SELECT pg_advisory_xact_lock($4) WHERE ` + countInteractions + nearLimit
+	lockKept         = `SELECT pg_advisory_xact_lock($4) WHERE ` + countKept + nearLimit
+
 	// insertInteraction and insertKept insert nothing where the address has reached its limit.
-	insertInteraction = `INSERT INTO signet.interactions (id, address, record) SELECT $1, $2, $3
-		WHERE (SELECT count(*) FROM (SELECT FROM signet.interactions WHERE address = $2 AND counts AND id >= $4 LIMIT $5::bigint) open) < $5::bigint
+	insertInteraction = `INSERT INTO signet.interactions (id, address, record) SELECT $4, $1, $5 WHERE ` + countInteractions + ` < $3::bigint
 		ON CONFLICT (id) DO UPDATE SET revision = interactions.revision + 1, address = excluded.address, counts = true, record = excluded.record`
-	insertKept = `INSERT INTO signet.kept (id, address, record, created) SELECT $1, $2, $3, $4
-		WHERE (SELECT count(*) FROM (SELECT FROM signet.kept WHERE address = $2 AND created > $5 LIMIT $6::bigint) open) < $6::bigint
+	insertKept = `INSERT INTO signet.kept (id, address, record, created) SELECT $4, $1, $5, $6 WHERE ` + countKept + ` < $3::bigint
 		ON CONFLICT (id) DO UPDATE SET address = excluded.address, created = excluded.created, record = excluded.record`
 )
 
@@ -49,12 +57,11 @@ func addressLock(kind, address string) int64 {
 
 // limited does an insert that counts what its address has already. It is one round trip: the lock, the count and the row are one
 // pipeline, and each statement of it sees what was committed before it began.
-func (s *Store) limited(ctx context.Context, kind, address string, insert func(a *act) (sql string, args []any)) error {
+func (s *Store) limited(ctx context.Context, lock string, key int64, insert string, counted []any, row func(*act) []any) error {
 	var inserted int64
 	err := s.do(ctx, func(a *act) error {
-		a.write(lockAddress, addressLock(kind, address))
-		sql, args := insert(a)
-		a.write(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+		a.write(lock, append(slices.Clip(counted), key)...)
+		a.write(insert, append(slices.Clip(counted), row(a)...)...).Exec(func(tag pgconn.CommandTag) error {
 			inserted = tag.RowsAffected()
 			return nil
 		})
@@ -68,8 +75,9 @@ func (s *Store) limited(ctx context.Context, kind, address string, insert func(a
 
 // BeginInteraction implements [storage.Interactions].
 func (s *Store) BeginInteraction(ctx context.Context, i storage.Interaction, limit int) error {
-	return s.limited(ctx, "interaction", i.Address, func(a *act) (string, []any) {
-		return insertInteraction, []any{i.ID[:], i.Address, a.row(i), firstID(i.Created.Add(time.Millisecond)), int64(limit)}
+	counted := []any{i.Address, firstID(i.Created.Add(time.Millisecond)), int64(limit)}
+	return s.limited(ctx, lockInteractions, addressLock("interaction", i.Address), insertInteraction, counted, func(a *act) []any {
+		return []any{i.ID[:], a.row(i)}
 	})
 }
 
@@ -123,8 +131,9 @@ func (s *Store) EndInteraction(ctx context.Context, h storage.Handle, client str
 
 // KeepRequest implements [storage.KeptRequests].
 func (s *Store) KeepRequest(ctx context.Context, k storage.KeptRequest, limit int) error {
-	return s.limited(ctx, "kept", k.Address, func(a *act) (string, []any) {
-		return insertKept, []any{k.ID[:], k.Address, a.row(k), k.Created, k.Created.Add(-storage.KeptWindow), int64(limit)}
+	counted := []any{k.Address, k.Created.Add(-storage.KeptWindow), int64(limit)}
+	return s.limited(ctx, lockKept, addressLock("kept", k.Address), insertKept, counted, func(a *act) []any {
+		return []any{k.ID[:], a.row(k), k.Created}
 	})
 }
 

@@ -391,8 +391,8 @@ func TestHotUpdates(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	if all == 0 || hot < all*9/10 {
-		t.Errorf("%d of %d updates touched no index, want nine of ten", hot, all)
+	if all == 0 || hot < all/2 { // an index on a changed column would make it none; old snapshots beside us cost some
+		t.Errorf("%d of %d updates touched no index, want most", hot, all)
 	}
 }
 
@@ -424,5 +424,43 @@ func TestClocks(t *testing.T) {
 		if err := s.Ready(t.Context()); (err == nil) != c.ready {
 			t.Errorf("off by %v: %v", c.off, err)
 		}
+	}
+}
+
+func TestFarFromTheLimitNobodyWaits(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.Database(t)
+	s := openTest(t, url, func(o *Options) { o.Timeout = 2 * time.Second })
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	const address = "192.0.2.1"
+	if _, err := conn.Exec(t.Context(), `SELECT pg_advisory_lock($1)`, addressLock("interaction", address)); err != nil {
+		t.Fatal(err)
+	}
+	begin := func(limit int) error {
+		h := storage.NewHandle(epoch.Add(time.Minute))
+		return s.BeginInteraction(t.Context(), storage.Interaction{ID: h.ID, Address: address, Created: epoch}, limit)
+	}
+	if err := begin(100_000); err != nil {
+		t.Error("far from the limit:", err)
+	}
+	if err := begin(5); !errors.Is(err, ErrUnreachable) { // it waits until its deadline
+		t.Error("near the limit:", err)
+	}
+}
+
+func TestMeasure(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, with(postgrestest.Database(t), "pool_max_conns=7"))
+	plant(t, s, 1)
+	figures := map[string]float64{}
+	for _, m := range s.Measure() {
+		figures[m.Name] = m.Value
+	}
+	if figures["connections_capacity"] != 7 || figures["connections"] < 1 || figures["connects_total"] < 1 || figures["connection_queue_acts"] != 0 {
+		t.Errorf("the figures are %v", figures)
 	}
 }
