@@ -32,7 +32,21 @@ import (
 
 // The scripts in testdata are the manual: each begins with what it is about, and every command in them is run as written.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"signet": main})
+	testscript.Main(withFolder{m}, map[string]func(){"signet": main})
+}
+
+// withFolder gives the tests of a run a folder that they share.
+type withFolder struct{ *testing.M }
+
+var shared string
+
+func (w withFolder) Run() int {
+	var err error
+	if shared, err = os.MkdirTemp("", "signet-test-"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(shared)
+	return w.M.Run()
 }
 
 func TestManual(t *testing.T) {
@@ -174,7 +188,7 @@ var preparedFolder = func() func(t *testing.T) string {
 	var dir string
 	return func(t *testing.T) string {
 		once.Do(func() {
-			dir = filepath.Join(t.TempDir(), "data")
+			dir = filepath.Join(shared, "data") // a folder of the first test would go with it
 			p := start(t, "serve", "--data", dir, "--listen", "localhost:0")
 			p.stop()
 		})
