@@ -153,6 +153,7 @@ func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*a
 		Hash:   func(_ context.Context, password string) (string, error) { return users.HashPassword(password) },
 		Status: admin.Status{Version: version().Version, Issuer: cfg.Issuer, PID: os.Getpid(), Started: time.Now()},
 		File:   file,
+		Folder: cfg.Data,
 		Now:    time.Now,
 	})
 	return admin.InProcess(handler), store.Close, nil

@@ -313,6 +313,11 @@ func Verify(from io.Reader) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	return r.Verify()
+}
+
+// Verify reads the rows, every one of which must decode, and says what there is.
+func (r *Reader) Verify() (Summary, error) {
 	s := Summary{Header: r.Header}
 	for row, err := range r.Rows() {
 		if err != nil {
