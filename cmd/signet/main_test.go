@@ -32,46 +32,35 @@ import (
 
 // The scripts in testdata are the manual: each begins with what it is about, and every command in them is run as written.
 func TestMain(m *testing.M) {
-	testscript.Main(withFolder{m}, map[string]func(){"signet": main})
-}
-
-// withFolder gives the tests of a run a folder that they share.
-type withFolder struct{ *testing.M }
-
-var shared string
-
-func (w withFolder) Run() int {
-	var err error
-	if shared, err = os.MkdirTemp("", "signet-test-"); err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(shared)
-	return w.M.Run()
+	testscript.Main(m, map[string]func(){"signet": main})
 }
 
 func TestManual(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, manual(t, "testdata", nil))
+	testscript.Run(t, manual(t, "testdata", func(e *testscript.Env) error {
+		return os.CopyFS(filepath.Join(e.WorkDir, "prepared"), os.DirFS(preparedFolder(t)))
+	}))
 }
 
 // TestManualOnPostgres runs what needs a database, whose URL the script finds in POSTGRES.
 func TestManualOnPostgres(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, manual(t, "testdata/postgres", map[string]string{"POSTGRES": postgrestest.Database(t)}))
+	database := postgrestest.Database(t)
+	testscript.Run(t, manual(t, "testdata/postgres", func(e *testscript.Env) error {
+		e.Setenv("POSTGRES", database)
+		return nil
+	}))
 }
 
-func manual(t *testing.T, dir string, variables map[string]string) testscript.Params {
+func manual(t *testing.T, dir string, setup func(*testscript.Env) error) testscript.Params {
 	return testscript.Params{
 		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TZ", "UTC")
-			for name, value := range variables {
-				e.Setenv(name, value)
-			}
 			for _, name := range []string{"PORT", "PORT2"} {
 				e.Setenv(name, freePort(t))
 			}
-			return os.CopyFS(filepath.Join(e.WorkDir, "prepared"), os.DirFS(preparedFolder(t)))
+			return setup(e)
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "root" {
@@ -188,7 +177,7 @@ var preparedFolder = func() func(t *testing.T) string {
 	var dir string
 	return func(t *testing.T) string {
 		once.Do(func() {
-			dir = filepath.Join(shared, "data") // a folder of the first test would go with it
+			dir = filepath.Join(t.TempDir(), "data")
 			p := start(t, "serve", "--data", dir, "--listen", "localhost:0")
 			p.stop()
 		})
