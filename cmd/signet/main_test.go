@@ -37,27 +37,30 @@ func TestMain(m *testing.M) {
 
 func TestManual(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, manual(t, "testdata", nil))
+	testscript.Run(t, manual(t, "testdata", func(e *testscript.Env) error {
+		return os.CopyFS(filepath.Join(e.WorkDir, "prepared"), os.DirFS(preparedFolder(t)))
+	}))
 }
 
 // TestManualOnPostgres runs what needs a database, whose URL the script finds in POSTGRES.
 func TestManualOnPostgres(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, manual(t, "testdata/postgres", map[string]string{"POSTGRES": postgrestest.Database(t)}))
+	database := postgrestest.Database(t)
+	testscript.Run(t, manual(t, "testdata/postgres", func(e *testscript.Env) error {
+		e.Setenv("POSTGRES", database)
+		return nil
+	}))
 }
 
-func manual(t *testing.T, dir string, variables map[string]string) testscript.Params {
+func manual(t *testing.T, dir string, setup func(*testscript.Env) error) testscript.Params {
 	return testscript.Params{
 		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TZ", "UTC")
-			for name, value := range variables {
-				e.Setenv(name, value)
-			}
 			for _, name := range []string{"PORT", "PORT2"} {
 				e.Setenv(name, freePort(t))
 			}
-			return os.CopyFS(filepath.Join(e.WorkDir, "prepared"), os.DirFS(preparedFolder(t)))
+			return setup(e)
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "root" {
