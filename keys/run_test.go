@@ -3,6 +3,7 @@ package keys_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +15,11 @@ import (
 // away is a store that may be away.
 type away struct {
 	keystest.Rings
-	is bool
+	is atomic.Bool
 }
 
 func (a *away) Ring(ctx context.Context) (storage.Ring, error) {
-	if a.is {
+	if a.is.Load() {
 		return storage.Ring{}, errors.New("away")
 	}
 	return a.Rings.Ring(ctx)
@@ -48,14 +49,14 @@ func TestRunAfterFailure(t *testing.T) {
 			}
 		}
 		after(59*time.Second, true, 0)
-		store.is = true
+		store.is.Store(true)
 		after(500*time.Millisecond, true, 0)
 		after(time.Second, false, 1)
 		after(10*time.Second, false, 2)
-		store.is = false
+		store.is.Store(false)
 		after(9*time.Second, false, 2)
 		after(time.Second, true, 2)
-		store.is = true
+		store.is.Store(true)
 		after(58*time.Second, true, 2)
 		after(2*time.Second, false, 3)
 		cancel()
