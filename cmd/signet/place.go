@@ -66,7 +66,7 @@ func (a *app) parsePlace(flag, text string) (place, error) {
 		}
 		return databaseAt(flag, text)
 	case "file":
-		u, err := postgresURL(configs.Config{StorageFile: rest})
+		u, err := urlIn(rest)
 		if err != nil {
 			return place{}, fmt.Errorf("--%s: %w", flag, err)
 		}

@@ -26,21 +26,30 @@ func openPostgres(ctx context.Context, cfg configs.Config, log *slog.Logger, mak
 	return store, nil
 }
 
-// postgresURL is the URL of the database. A file that holds it is like the master key's: for its owner alone.
+// postgresURL is the URL of the database.
 func postgresURL(cfg configs.Config) (string, error) {
 	if cfg.StorageFile == "" {
 		return cfg.Storage, nil
 	}
-	info, err := os.Stat(cfg.StorageFile)
+	url, err := urlIn(cfg.StorageFile)
 	if err != nil {
-		return "", fmt.Errorf("storage_file: %w; name a file that signet may read", err)
+		return "", fmt.Errorf("storage_file: %w", err)
+	}
+	return url, nil
+}
+
+// urlIn reads a file that holds the URL of a database. It is like the master key's: for its owner alone.
+func urlIn(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("%w; name a file that signet may read", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("storage_file: others may read %s, and the password in it (its mode is %#o); chmod 600 %[1]s", cfg.StorageFile, info.Mode().Perm())
+		return "", fmt.Errorf("others may read %s, and the password in it (its mode is %#o); chmod 600 %[1]s", path, info.Mode().Perm())
 	}
-	content, err := os.ReadFile(cfg.StorageFile)
+	content, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("storage_file: %w; name a file that signet may read", err)
+		return "", fmt.Errorf("%w; name a file that signet may read", err)
 	}
 	return strings.TrimSpace(string(content)), nil
 }

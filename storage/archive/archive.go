@@ -325,7 +325,11 @@ func (r *Reader) Verify() (Summary, error) {
 		}
 		record, err := rows.Decode(row)
 		if err != nil {
-			return s, fmt.Errorf("a row of the kind %s: %w", row.Kind, told(err))
+			why := ErrDamaged
+			if errors.Is(err, codec.ErrNewer) {
+				why = ErrNewer
+			}
+			return s, fmt.Errorf("%w: a row of the kind %s cannot be read", why, row.Kind)
 		}
 		if ring, ok := record.(storage.Ring); ok {
 			s.Ring = ring
