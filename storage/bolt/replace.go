@@ -146,12 +146,26 @@ func (s *Store) copyTo(o Options, path string) error {
 	if err != nil {
 		return err
 	}
-	to.NoSync = true // once at the end is enough: nobody knows of it yet
+	to.NoSync = true // once at the end is enough, in trim: nobody knows of it yet
 	err = guard(func() error { return bbolt.Compact(to, s.db, compactedAtOnce) })
-	if err == nil {
-		err = to.Sync()
+	if err = errors.Join(err, to.Close()); err != nil {
+		return err
 	}
-	return errors.Join(err, to.Close())
+	return trim(path)
+}
+
+// trim cuts off what a file has grown beyond its pages, and makes it durable.
+func trim(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	m, err := readMeta(file, path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Truncate(int64(m.pages)*m.pageSize), file.Sync())
 }
 
 // compare reads the store at path and this one.
