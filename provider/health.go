@@ -70,6 +70,8 @@ func storageWords(err error) string {
 		return "no space is left"
 	case errors.Is(err, storage.ErrBusy):
 		return "more is waiting to be stored than it takes"
+	case errors.Is(err, storage.ErrUnavailable):
+		return "it does not answer"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it does not answer in time"
 	}

@@ -43,6 +43,7 @@ func TestHealth(t *testing.T) {
 		{fmt.Errorf("secret detail: %w", storage.ErrNoSpace), "no space is left"},
 		{fmt.Errorf("secret detail: %w", storage.ErrBusy), "more is waiting to be stored than it takes"},
 		{fmt.Errorf("secret detail: %w", context.DeadlineExceeded), "it does not answer in time"},
+		{fmt.Errorf("secret detail: %w", storage.ErrUnavailable), "it does not answer"},
 	} {
 		faulty.Fail(row.err)
 		check("/healthz", 200, "ok\n") // the process lives

@@ -13,7 +13,8 @@
 //
 // The interfaces are small and named for what they hold; a room embeds those it needs in its store.go. What a comment calls
 // "unknown" is [ErrNotFound]. Beside the errors that a contract names, any act can return [ErrBusy] (try again soon),
-// [ErrNoSpace] (nothing was written; the operator must act) or an unnamed error (the backend failed).
+// [ErrNoSpace] (nothing was written; the operator must act), [ErrUnavailable] (the backend is away and may come back) or an unnamed error
+// (the backend failed).
 package storage
 
 import "errors"
@@ -50,4 +51,6 @@ var (
 	ErrBusy = errors.New("storage is busy")
 	// ErrNoSpace: the disk is full; the act was rolled back.
 	ErrNoSpace = errors.New("no space left for storage")
+	// ErrUnavailable: the backend does not answer, or broke off. Whether the act happened is unknown.
+	ErrUnavailable = errors.New("storage is not available")
 )

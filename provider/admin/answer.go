@@ -62,6 +62,8 @@ func refusal(err error) *Error {
 		return refuse(http.StatusConflict, "it is being changed by others all the time; try again")
 	case errors.Is(err, storage.ErrBusy):
 		return refuse(http.StatusServiceUnavailable, "the store is busy; try again in a moment")
+	case errors.Is(err, storage.ErrUnavailable):
+		return refuse(http.StatusServiceUnavailable, "%v", err)
 	case errors.Is(err, storage.ErrNoSpace):
 		return refuse(http.StatusInsufficientStorage, "no space is left for the store, and nothing was changed; make room on its disk and try again")
 	}

@@ -31,6 +31,7 @@ func TestErrorAnswers(t *testing.T) {
 		"RFC 9110 15.6.4: the queue is full":     {fmt.Errorf("x: %w", storage.ErrBusy), 503, oauth.TemporarilyUnavailable, "1"},
 		"RFC 9110 15.6.4: too many interactions": {storage.ErrTooMany, 503, oauth.TemporarilyUnavailable, "60"},
 		"RFC 9110 15.6.4: a full disk":           {storage.ErrNoSpace, 503, oauth.TemporarilyUnavailable, "30"},
+		"RFC 9110 15.6.4: the database is away":  {fmt.Errorf("x: %w", storage.ErrUnavailable), 503, oauth.TemporarilyUnavailable, "2"},
 		"Retry-After is rounded up":              {&oauth.Error{Code: oauth.TemporarilyUnavailable, RetryAfter: 1200 * time.Millisecond}, 503, oauth.TemporarilyUnavailable, "2"},
 		"what nobody foresaw":                    {errors.New("secret detail"), 500, oauth.ServerError, ""},
 		"a refusal that nobody translated":       {storage.ErrSpent, 500, oauth.ServerError, ""},

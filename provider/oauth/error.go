@@ -92,6 +92,8 @@ func AsError(err error) *Error {
 		return &Error{Code: TemporarilyUnavailable, Description: "the server took too long, try again", Cause: err, RetryAfter: time.Second}
 	case errors.Is(err, storage.ErrNoSpace):
 		return &Error{Code: TemporarilyUnavailable, Description: "the server cannot store anything now, try again later", Cause: err, RetryAfter: 30 * time.Second}
+	case errors.Is(err, storage.ErrUnavailable): // seldom for long: a database starts again, or another takes over
+		return &Error{Code: TemporarilyUnavailable, Description: "the server cannot reach its data now, try again", Cause: err, RetryAfter: 2 * time.Second}
 	}
 	return &Error{Code: ServerError, Description: "the server failed; its log has the reason under this answer's trace id", Cause: err}
 }

@@ -79,6 +79,9 @@ func of(err error) *Problem {
 	case errors.Is(err, storage.ErrNoSpace):
 		return &Problem{Status: http.StatusServiceUnavailable, Title: "No space left here", What: "This server cannot store anything at the moment.",
 			Who: Operator, How: "The disk that holds its data is full. Nothing was lost; once there is room, trying again works.", Cause: err, RetryAfter: e.RetryAfter}
+	case errors.Is(err, storage.ErrUnavailable):
+		return &Problem{Status: http.StatusServiceUnavailable, Title: "Not available at the moment", What: "This server cannot reach its data right now.",
+			Who: Operator, How: "Nothing was lost. Wait a moment, then try again.", Cause: err, RetryAfter: e.RetryAfter}
 	case errors.Is(err, storage.ErrTooMany):
 		return &Problem{Status: http.StatusServiceUnavailable, Title: "Too many sign-ins at once", What: "Too many sign-ins were begun from your network and not finished.",
 			Who: You, How: "Finish one that is open, or try again in ten minutes.", Cause: err, RetryAfter: e.RetryAfter}

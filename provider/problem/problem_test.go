@@ -35,6 +35,7 @@ func TestWrite(t *testing.T) {
 		"a protocol error, unworded": {&oauth.Error{Code: oauth.InvalidRequest}, 400, []string{"This request is invalid", "trace id"}, ""},
 		"the store is busy":          {storage.ErrBusy, 503, []string{problem.You, "again"}, "1"},
 		"the disk is full":           {storage.ErrNoSpace, 503, []string{problem.Operator, "disk"}, "30"},
+		"the database is away":       {fmt.Errorf("secret detail: %w", storage.ErrUnavailable), 503, []string{problem.Operator, "cannot reach its data", "again"}, "2"},
 		"too many from one network":  {storage.ErrTooMany, 503, []string{problem.You, "network"}, "60"},
 		"what nobody foresaw":        {errors.New("secret detail"), 500, []string{problem.Operator, "log"}, ""},
 	} {

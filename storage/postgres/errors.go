@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -87,12 +88,18 @@ func (s *Store) explain(err error) error {
 		return fmt.Errorf("%w: PostgreSQL has no connection left; raise its max_connections, or lower pool_max_conns: %w", storage.ErrBusy, err)
 	case readOnly: // a failover left us with the server of yesterday
 		s.pool.Reset()
-		return fmt.Errorf("%w: it takes no writes: a standby, or a server that was demoted: %w", ErrUnfit, err)
+		return unavailable{fmt.Errorf("%w: it takes no writes: a standby, or a server that was demoted: %w", ErrUnfit, err)}
 	case insufficientRights:
 		return fmt.Errorf("%w: the user %s lacks rights that it needs: %w; make it the owner of the database", ErrRefused, s.user, err)
 	}
 	return unreachable(s.address, err)
 }
+
+// unavailable is a failure that passes by itself once PostgreSQL is back, whatever it says: [storage.ErrUnavailable].
+type unavailable struct{ error }
+
+func (e unavailable) Unwrap() error      { return e.error }
+func (unavailable) Is(target error) bool { return target == storage.ErrUnavailable }
 
 // unreachable says why there is no connection.
 func unreachable(address string, err error) error {
@@ -102,11 +109,20 @@ func unreachable(address string, err error) error {
 	case state == noSuchDatabase:
 		return fmt.Errorf("%w at %s: %s; make it with createdb --owner USER --encoding UTF8 NAME", ErrRefused, address, reason(err))
 	case state == cannotConnectNow, state == adminShutdown, state == crashShutdown:
-		return fmt.Errorf("%w at %s: it is starting or ending (%s); try again in a moment", ErrUnreachable, address, reason(err))
+		return unavailable{fmt.Errorf("%w at %s: it is starting or ending (%s); try again in a moment", ErrUnreachable, address, reason(err))}
 	case isConnectError(err), errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
-		return fmt.Errorf("%w at %s: %s; check that it runs and that this machine can reach it", ErrUnreachable, address, reason(err))
+		return unavailable{fmt.Errorf("%w at %s: %s; check that it runs and that this machine can reach it", ErrUnreachable, address, reason(err))}
+	case state == "" && isBroken(err):
+		return unavailable{fmt.Errorf("%w at %s any more: the connection broke (%s); try again in a moment", ErrUnreachable, address, reason(err))}
 	}
 	return fmt.Errorf("PostgreSQL at %s: %w", address, err)
+}
+
+// isBroken says whether a connection ended in the middle of something.
+func isBroken(err error) bool {
+	var op *net.OpError
+	var sys syscall.Errno
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &op) || errors.As(err, &sys)
 }
 
 // reason is what an operator wants to know of a failed connection: the last cause, not the way to it.

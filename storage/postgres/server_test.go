@@ -150,6 +150,9 @@ func TestDeath(t *testing.T) {
 				if err != nil { // a person's app tries again, with the token that it has
 					failed.Add(1)
 					silent(t, err)
+					if !errors.Is(err, storage.ErrUnavailable) && !errors.Is(err, storage.ErrBusy) {
+						t.Errorf("family %d at generation %d: a failure that does not say that it passes: %v", i, generation, err)
+					}
 					for _, refusal := range []error{storage.ErrReused, storage.ErrAhead, storage.ErrEnded, storage.ErrNotFound} {
 						if errors.Is(err, refusal) {
 							t.Errorf("family %d at generation %d: %v", i, generation, err)
@@ -171,7 +174,7 @@ func TestDeath(t *testing.T) {
 			t.Errorf("without PostgreSQL Ready says %v", err)
 		}
 		_, err := nodes[1].User(t.Context(), "ann")
-		if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "check that it runs") {
+		if !errors.Is(err, ErrUnreachable) || !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "check that it runs") {
 			t.Errorf("without PostgreSQL an act says %v", err)
 		}
 		silent(t, err)
