@@ -15,11 +15,15 @@ type Clients interface {
 	Clients(ctx context.Context) ([]Client, error)
 	// SaveClient stores c and returns it with its next revision. c.Revision says which revision the change was made from: 0
 	// makes a new client (ErrExists when the id is taken), any other must be the stored one (ErrConflict; ErrNotFound when the
-	// client is gone).
+	// client is gone). The series of the client's own access tokens stays as it is stored, whatever c says; it moves on, which ends
+	// them, when what the client authenticates with changes.
 	SaveClient(ctx context.Context, c Client, o Change) (Client, error)
 	// RemoveClient removes a client, whatever its revision. What was issued to it is refused from then on: nobody can authenticate as
 	// it, its families are dead (see FamilyState), and ids are never given twice. Unknown: ErrNotFound.
 	RemoveClient(ctx context.Context, id string, o Change) error
+	// EndService ends the access tokens of this series and earlier ones that the client got for itself: the client's series moves on, and
+	// its revision. Ending what has ended, or is of an unknown client, is no error.
+	EndService(ctx context.Context, id string, series uint32, o Change) error
 }
 
 // Assertions remembers which client assertions were used (RFC 7523 section 3, item 7).
@@ -225,8 +229,8 @@ func (s FamilyState) Live(now time.Time) error {
 
 // Audit is the security log.
 type Audit interface {
-	// Record stores an entry of an event that changes nothing else, such as a failed sign-in.
-	Record(ctx context.Context, e audit.Entry) error
+	// Record stores entries of events that change nothing else, such as a failed sign-in, in one commit.
+	Record(ctx context.Context, entries ...audit.Entry) error
 	// Entries calls f with each entry in the order of their commits, until f fails, and returns that error.
 	Entries(ctx context.Context, f func(audit.Entry) error) error
 }

@@ -30,6 +30,10 @@ type Client struct {
 	ResponseTypes          []string `json:"response_types,omitempty"`
 	Scopes                 []string `json:"scopes"`
 
+	// ServiceSeries is carried by the access tokens that the client gets for itself; moving it on ends the older ones. It is the store's
+	// to change: see [Clients].
+	ServiceSeries uint32 `json:"-" cbor:"service_series,omitempty"`
+
 	SubjectType         string   `json:"subject_type,omitempty"` // public (also when empty) or pairwise: Core 8
 	SectorIdentifierURI string   `json:"sector_identifier_uri,omitempty"`
 	InitiateLoginURI    string   `json:"initiate_login_uri,omitempty"` // Core 4

@@ -40,6 +40,12 @@ func (s acts) RemoveClient(ctx context.Context, id string, o storage.Change) (er
 	return s.Store.RemoveClient(ctx, id, o)
 }
 
+func (s acts) EndService(ctx context.Context, id string, series uint32, o storage.Change) (err error) {
+	ctx, end := s.tracer.act(ctx, "EndService")
+	defer end(&err)
+	return s.Store.EndService(ctx, id, series, o)
+}
+
 func (s acts) SpendAssertion(ctx context.Context, client, jti string, expires time.Time, o storage.Change) (err error) {
 	ctx, end := s.tracer.act(ctx, "SpendAssertion")
 	defer end(&err)
@@ -220,8 +226,8 @@ func (s acts) Family(ctx context.Context, id storage.ID) (got storage.FamilyStat
 	return s.Store.Family(ctx, id)
 }
 
-func (s acts) Record(ctx context.Context, e audit.Entry) (err error) {
+func (s acts) Record(ctx context.Context, entries ...audit.Entry) (err error) {
 	ctx, end := s.tracer.act(ctx, "Record")
 	defer end(&err)
-	return s.Store.Record(ctx, e)
+	return s.Store.Record(ctx, entries...)
 }

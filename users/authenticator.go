@@ -22,7 +22,7 @@ var (
 // Store is what an [Authenticator] needs of the store.
 type Store interface {
 	UserByLogin(ctx context.Context, login string) (storage.User, error)
-	Record(ctx context.Context, e audit.Entry) error
+	Record(ctx context.Context, entries ...audit.Entry) error
 }
 
 // Options are what an [Authenticator] is made of. Zero values but Store's have a default.

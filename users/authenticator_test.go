@@ -303,11 +303,11 @@ func (f *failing) UserByLogin(ctx context.Context, login string) (storage.User, 
 	return f.Store.UserByLogin(ctx, login)
 }
 
-func (f *failing) Record(ctx context.Context, e audit.Entry) error {
+func (f *failing) Record(ctx context.Context, entries ...audit.Entry) error {
 	if f.record != nil {
 		return f.record
 	}
-	return f.Store.Record(ctx, e)
+	return f.Store.Record(ctx, entries...)
 }
 
 func TestStoreFails(t *testing.T) {

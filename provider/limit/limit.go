@@ -50,7 +50,7 @@ const failure = 10
 
 // Recorder keeps the audit log.
 type Recorder interface {
-	Record(ctx context.Context, e audit.Entry) error
+	Record(ctx context.Context, entries ...audit.Entry) error
 }
 
 // Options are what [Limits] are made of.

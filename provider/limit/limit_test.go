@@ -54,10 +54,10 @@ type recorder struct {
 	entries []audit.Entry
 }
 
-func (r *recorder) Record(_ context.Context, e audit.Entry) error {
+func (r *recorder) Record(_ context.Context, entries ...audit.Entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entries = append(r.entries, e)
+	r.entries = append(r.entries, entries...)
 	return nil
 }
 

@@ -69,9 +69,11 @@ func (t *tx) segment(sequence uint64, today uint32) []byte {
 }
 
 // Record implements [storage.Audit].
-func (s *Store) Record(ctx context.Context, e audit.Entry) error {
+func (s *Store) Record(ctx context.Context, entries ...audit.Entry) error {
 	return s.do(ctx, func(t *tx) error {
-		t.record(e)
+		for _, e := range entries {
+			t.record(e)
+		}
 		return nil
 	})
 }

@@ -71,8 +71,7 @@ func (s *Store) saveClient(t *tx, c storage.Client, o storage.Change) (storage.C
 	if err := decide.Revise(exists || t.removed(removedClient, c.ID), exists, old.Revision, c.Revision); err != nil {
 		return storage.Client{}, err
 	}
-	c.Revision = old.Revision + 1
-	s.clients.put(t, c.ID, c)
+	s.clients.put(t, c.ID, decide.SaveClient(old, c))
 	saved, _ := s.clients.get(t, c.ID)
 	t.record(audit.Entry{Time: o.Now, Event: audit.ClientSaved, Origin: o.Origin, Client: c.ID, Detail: o.Detail})
 	return saved, nil
@@ -87,6 +86,21 @@ func (s *Store) RemoveClient(ctx context.Context, id string, o storage.Change) e
 		s.clients.delete(t, id)
 		t.remove(removedClient, id, o.Now)
 		t.record(audit.Entry{Time: o.Now, Event: audit.ClientRemoved, Origin: o.Origin, Client: id, Detail: o.Detail})
+		return nil
+	})
+}
+
+// EndService implements [storage.Clients].
+func (s *Store) EndService(ctx context.Context, id string, series uint32, o storage.Change) error {
+	return s.do(ctx, func(t *tx) error {
+		c, ok := s.clients.get(t, id)
+		if ok {
+			c, ok = decide.EndService(c, series)
+		}
+		if ok {
+			s.clients.put(t, id, c)
+			t.record(audit.Entry{Time: o.Now, Event: audit.AccessEnded, Origin: o.Origin, Client: id, Detail: o.Detail})
+		}
 		return nil
 	})
 }

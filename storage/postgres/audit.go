@@ -9,9 +9,9 @@ import (
 const insertEntry = `INSERT INTO signet.audit (time, record) VALUES ($1, $2)`
 
 // Record implements [storage.Audit].
-func (s *Store) Record(ctx context.Context, e audit.Entry) error {
+func (s *Store) Record(ctx context.Context, entries ...audit.Entry) error {
 	return s.do(ctx, func(a *act) error {
-		a.record(e)
+		a.record(entries...)
 		return nil
 	})
 }

@@ -75,8 +75,7 @@ func (a *act) saveClient(old got[storage.Client], c storage.Client, o storage.Ch
 	if err := decide.Revise(old.Taken, old.Found, old.Record.Revision, c.Revision); err != nil {
 		return storage.Client{}, err
 	}
-	c.Revision = old.Record.Revision + 1
-	row, saved := stored(a, c)
+	row, saved := stored(a, decide.SaveClient(old.Record, c))
 	if old.Found {
 		a.write(updateClient, c.ID, old.Revision, row)
 	} else {
@@ -99,6 +98,25 @@ func (s *Store) RemoveClient(ctx context.Context, id string, o storage.Change) e
 		}
 		a.write(updateClient, id, old.Revision, nil)
 		a.record(audit.Entry{Time: o.Now, Event: audit.ClientRemoved, Origin: o.Origin, Client: id, Detail: o.Detail})
+		return nil
+	})
+}
+
+// EndService implements [storage.Clients].
+func (s *Store) EndService(ctx context.Context, id string, series uint32, o storage.Change) error {
+	if !storable(id) {
+		return nil
+	}
+	return s.do(ctx, func(a *act) error {
+		var old got[storage.Client]
+		a.read(selectClient, []any{id}, &old)
+		if !old.Found {
+			return nil
+		}
+		if c, ok := decide.EndService(old.Record, series); ok {
+			a.write(updateClient, id, old.Revision, a.row(c))
+			a.record(audit.Entry{Time: o.Now, Event: audit.AccessEnded, Origin: o.Origin, Client: id, Detail: o.Detail})
+		}
 		return nil
 	})
 }

@@ -119,6 +119,70 @@ var clientCases = []testCase{
 			return err
 		}), storage.ErrConflict)
 	}},
+	{"EndService ends the access tokens of this series and earlier ones that the client got for itself", func(r *room) {
+		c, err := r.SaveClient(r.ctx(), fullClient("app"), change)
+		r.ok(err)
+		for series := range uint32(3) {
+			r.ok(r.EndService(r.ctx(), "app", series, change))
+			c.ServiceSeries, c.Revision = series+1, c.Revision+1
+			got, err := r.Client(r.ctx(), "app")
+			r.ok(err)
+			r.same(got, c)
+		}
+		e := audit.Entry{Time: now, Event: audit.AccessEnded, Origin: origin, Client: "app", Detail: change.Detail}
+		r.logged(audit.Entry{Time: now, Event: audit.ClientSaved, Origin: origin, Client: "app", Detail: change.Detail}, e, e, e)
+	}},
+	{"EndService of what has ended, was never begun, or is of an unknown client writes nothing", func(r *room) {
+		_, err := r.SaveClient(r.ctx(), fullClient("app"), change)
+		r.ok(err)
+		r.ok(r.EndService(r.ctx(), "app", 0, change))
+		r.wroteNothing(func() {
+			r.ok(r.EndService(r.ctx(), "app", 0, change))
+			r.ok(r.EndService(r.ctx(), "app", 7, change))
+			r.ok(r.EndService(r.ctx(), "nobody", 0, change))
+			r.ok(r.EndService(r.ctx(), "\x00", 0, change))
+		})
+	}},
+	{"of concurrent EndService of one series one moves it", func(r *room) {
+		_, err := r.SaveClient(r.ctx(), fullClient("app"), change)
+		r.ok(err)
+		for _, err := range r.race(func(int) error { return r.EndService(r.ctx(), "app", 0, change) }) {
+			r.ok(err)
+		}
+		got, err := r.Client(r.ctx(), "app")
+		r.ok(err)
+		r.same(got.ServiceSeries, uint32(1))
+	}},
+	{"SaveClient after an EndService that it does not know of is ErrConflict", func(r *room) {
+		c, err := r.SaveClient(r.ctx(), fullClient("app"), change)
+		r.ok(err)
+		r.ok(r.EndService(r.ctx(), "app", 0, change))
+		_, err = r.SaveClient(r.ctx(), c, change)
+		r.refused(err, storage.ErrConflict)
+	}},
+	{"SaveClient keeps the series whatever it is given, and moves it on when what the client authenticates with changes", func(r *room) {
+		c, err := r.SaveClient(r.ctx(), fullClient("app"), change)
+		r.ok(err)
+		want := uint32(0)
+		for _, edit := range []struct {
+			moves uint32
+			of    func(*storage.Client)
+		}{
+			{0, func(c *storage.Client) { c.ServiceSeries = 99 }},
+			{0, func(c *storage.Client) { c.Name = "Another name" }},
+			{1, func(c *storage.Client) { c.SecretHash = storage.HashOf([]byte("another")) }},
+			{1, func(c *storage.Client) { c.TokenEndpointAuthMethod = "private_key_jwt" }},
+			{1, func(c *storage.Client) { c.JWKS = []byte(`{"keys": [{}]}`) }},
+			{1, func(c *storage.Client) { c.JWKSURI = "https://app.example/other" }},
+			{0, func(c *storage.Client) { c.ServiceSeries = 0 }},
+		} {
+			edit.of(&c)
+			want += edit.moves
+			c, err = r.SaveClient(r.ctx(), c, change)
+			r.ok(err)
+			r.same(c.ServiceSeries, want)
+		}
+	}},
 	{"RemoveClient removes a client, whatever its revision", func(r *room) {
 		c, err := r.SaveClient(r.ctx(), fullClient("app"), change)
 		r.ok(err)

@@ -11,6 +11,11 @@ import (
 )
 
 var auditCases = []testCase{
+	{"Record stores several entries in their order", func(r *room) {
+		first, second := audit.Entry{Time: now, Event: audit.SignInFailed, Detail: "first"}, audit.Entry{Time: now, Event: audit.SignInFailed, Detail: "second"}
+		r.ok(r.Record(r.ctx(), first, second))
+		r.logged(first, second)
+	}},
 	{"Record stores an entry of an event that changes nothing else", func(r *room) {
 		want := audit.Entry{
 			Time: now, Event: audit.SignInFailed, Origin: origin, Client: "c", User: "u", Session: "s", Family: "f", Detail: "d",
