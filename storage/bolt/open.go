@@ -190,6 +190,8 @@ func openBolt(o Options) (db *bbolt.DB, err error) {
 		return nil, fmt.Errorf("%w: %s holds %s; stop it, or let it do the work", ErrLocked, lockHolder(o.Path), o.Path)
 	case errors.Is(err, ErrDamaged):
 		return nil, err
+	case errors.Is(err, syscall.EROFS):
+		return nil, fmt.Errorf("%w; the store must be where it may be written to: look why the file system became so, its disk may be failing", err)
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", o.Path, err)
 	}
