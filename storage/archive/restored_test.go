@@ -1,0 +1,152 @@
+package archive
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"signet/audit"
+	"signet/storage"
+	"signet/storage/bolt"
+)
+
+// town is a store in which somebody is signed in.
+type town struct {
+	*testing.T
+	*bolt.Store
+	user    storage.User
+	browser storage.Handle
+	session storage.ID
+}
+
+const app = "4cXk0tKc7Zq1"
+
+var at = made.Made
+
+func opened(t *testing.T) *bolt.Store {
+	t.Helper()
+	s, err := bolt.Open(bolt.Options{Path: filepath.Join(t.TempDir(), "signet.db"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (s *town) ok(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	s := &town{T: t, Store: opened(t)}
+	ctx := t.Context()
+	_, err := s.SaveClient(ctx, storage.Client{ID: app, GrantTypes: []string{"authorization_code"}}, storage.Change{Now: at})
+	s.ok(err)
+	s.user, err = s.SaveUser(ctx, storage.User{Sub: "ann", Name: "ann"}, false, storage.Change{Now: at})
+	s.ok(err)
+	h := storage.NewHandle(at.Add(time.Minute))
+	s.ok(s.BeginInteraction(ctx, storage.Interaction{ID: h.ID, SecretHash: h.Hash(), Created: at, Expires: at.Add(time.Minute)}, 9))
+	s.browser, s.session = storage.NewHandle(at), storage.NewID(at)
+	s.ok(s.SignIn(ctx, storage.SignIn{
+		Interaction: h, Browser: storage.Browser{ID: s.browser.ID, SecretHash: s.browser.Hash(), Expires: at.Add(time.Hour)},
+		Session: storage.Session{ID: s.session, User: "ann", Created: at, IdleExpires: at.Add(time.Hour), Expires: at.Add(time.Hour)},
+	}))
+	return s
+}
+
+// code issues an authorization code.
+func (s *town) code() storage.Handle {
+	s.Helper()
+	h := storage.NewHandle(at.Add(time.Minute))
+	s.ok(s.Authorize(s.Context(), storage.Issue{
+		Authorization: storage.Authorization{Client: app, User: "ann", Session: s.session, Epoch: s.user.Epoch, Offline: true},
+		Code:          &storage.Code{ID: h.ID, SecretHash: h.Hash(), Expires: at.Add(time.Minute)}, Idle: time.Hour, Now: at,
+	}))
+	return h
+}
+
+func (s *town) redeem(h storage.Handle) (storage.Family, error) {
+	r, err := s.RedeemCode(s.Context(), storage.Redemption{Code: h, Client: app, Now: at},
+		storage.Family{ID: storage.NewID(at), Moved: at, Created: at, IdleExpires: at.Add(time.Hour), Expires: at.Add(time.Hour)})
+	return r.Family, err
+}
+
+func (s *town) rotate(f storage.Family) (storage.Family, error) {
+	next, _, err := s.RotateFamily(s.Context(), storage.Rotation{Family: f.ID, Generation: f.Generation, Client: app, Idle: time.Hour, Now: at})
+	return next, err
+}
+
+// restored is the town as a restore of a backup leaves it.
+func (s *town) restored(file []byte, signOut bool) *town {
+	s.Helper()
+	r, err := Open(bytes.NewReader(file))
+	s.ok(err)
+	after := *s
+	after.Store = opened(s.T)
+	s.ok(after.Import(s.Context(), Revive(r.Rows(), signOut)))
+	return &after
+}
+
+// TestAStoreBehindItsOwnTokens takes a backup, goes on, and restores it.
+func TestAStoreBehindItsOwnTokens(t *testing.T) {
+	t.Parallel()
+	s := newTown(t)
+	open, used := s.code(), s.code()
+	stale, err := s.redeem(used)
+	s.ok(err)
+	resting, err := s.redeem(s.code())
+	s.ok(err)
+	var file bytes.Buffer
+	s.ok(Write(&file, made, s.Export(t.Context())))
+	// What happens after the backup.
+	_, err = s.redeem(open)
+	s.ok(err)
+	moved, err := s.rotate(stale)
+	s.ok(err)
+	moved, err = s.rotate(moved)
+	s.ok(err)
+
+	after := s.restored(file.Bytes(), false)
+	if _, err := after.redeem(open); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("a code that was spent since is %v", err)
+	}
+	if _, err := after.rotate(moved); !errors.Is(err, storage.ErrAhead) {
+		t.Errorf("a newer refresh token is %v", err)
+	}
+	reused := 0
+	after.ok(after.Entries(t.Context(), func(e audit.Entry) error {
+		if e.Event == audit.RefreshReused {
+			reused++
+		}
+		return nil
+	}))
+	if _, err := after.rotate(stale); !errors.Is(err, storage.ErrEnded) || reused != 0 {
+		t.Errorf("after it, the one of the backup is %v; theft was recorded %d times", err, reused)
+	}
+	if _, err := after.rotate(resting); err != nil {
+		t.Errorf("a line that did not move is %v", err)
+	}
+	if _, sessions, err := after.Browser(t.Context(), s.browser, at); err != nil || len(sessions) != 1 {
+		t.Errorf("%d sessions, %v", len(sessions), err)
+	}
+	if _, err := after.redeem(used); !errors.Is(err, storage.ErrSpent) {
+		t.Errorf("a code that was spent before is %v", err)
+	}
+
+	out := s.restored(file.Bytes(), true)
+	if _, sessions, err := out.Browser(t.Context(), s.browser, at); err != nil || len(sessions) != 0 {
+		t.Errorf("signed out: %d sessions, %v", len(sessions), err)
+	}
+	for _, f := range []storage.Family{stale, resting, moved} {
+		if _, err := out.rotate(f); !errors.Is(err, storage.ErrEnded) {
+			t.Errorf("signed out: generation %d is %v", f.Generation, err)
+		}
+	}
+}
