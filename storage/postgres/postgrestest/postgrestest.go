@@ -123,8 +123,8 @@ func toolsFolder() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// start makes a cluster and starts it.
-func start(auth string, settings ...string) (*Server, error) {
+// makeServer makes the folder of a server.
+func makeServer() (*Server, error) {
 	s := &Server{}
 	var err error
 	if s.tools, err = toolsFolder(); err != nil {
@@ -141,6 +141,15 @@ func start(auth string, settings ...string) (*Server, error) {
 			return nil, err
 		}
 	}
+	return s, nil
+}
+
+// start makes a cluster and starts it.
+func start(auth string, settings ...string) (*Server, error) {
+	s, err := makeServer()
+	if err != nil {
+		return nil, err
+	}
 	password := filepath.Join(s.folder, "password")
 	if err := os.WriteFile(password, []byte(Password+"\n"), 0o644); err != nil {
 		return nil, err
@@ -152,12 +161,7 @@ func start(auth string, settings ...string) (*Server, error) {
 	}
 	settings = append(settings, "listen_addresses=", "unix_socket_directories="+s.folder, "max_connections=300", "shared_buffers=64MB",
 		"autovacuum_naptime=10s", "log_min_messages=warning")
-	conf := strings.Builder{}
-	for _, setting := range settings {
-		name, value, _ := strings.Cut(setting, "=")
-		fmt.Fprintf(&conf, "%s = '%s'\n", name, value)
-	}
-	if err := os.WriteFile(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(conf.String()), 0o644); err != nil {
+	if err := s.configure(settings...); err != nil {
 		return nil, err
 	}
 	if err := s.keep(); err != nil {
@@ -167,6 +171,21 @@ func start(auth string, settings ...string) (*Server, error) {
 		return nil, err
 	}
 	return s, s.admin(`CREATE ROLE ` + User + ` LOGIN PASSWORD '` + Password + `'`)
+}
+
+// configure adds settings, name=value, for the next start. The last one of a name counts.
+func (s *Server) configure(settings ...string) error {
+	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.auto.conf"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		if _, err = fmt.Fprintf(f, "%s = '%s'\n", name, value); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, f.Close())
 }
 
 func (s *Server) data() string { return filepath.Join(s.folder, "data") }
@@ -296,6 +315,28 @@ func children(pid int) (all []int) {
 		all = append(all, child)
 	}
 	return all
+}
+
+// Quit ends the server as SIGQUIT does, its immediate shutdown: nothing is finished and nothing is written. The folder stays, for Restart.
+func (s *Server) Quit(t testing.TB) {
+	t.Helper()
+	if err := syscall.Kill(s.pid, syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// KillOne kills one of the processes that serve connections. The server then ends the others, recovers, and goes on by itself.
+func (s *Server) KillOne(t testing.TB) {
+	t.Helper()
+	for _, pid := range children(s.pid) {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // postgres: signet signet [local] idle
+		if !bytes.HasPrefix(name, []byte("postgres: "+User+" ")) {
+			continue
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {
+			return
+		}
+	}
 }
 
 // Stop ends the server for good.
