@@ -212,6 +212,10 @@ func (a *act) record(entries ...audit.Entry) {
 	}
 }
 
+// confirm has an act that found its work done wait as if it had done it. Who did it may have had no answer, since PostgreSQL went down or the
+// standby did not answer in time; then it can be seen before it is on the standby, and would be lost if that took over.
+func (a *act) confirm() { a.write(`SELECT pg_logical_emit_message(true, 'signet', '')`) }
+
 // found turns a look-up into the answer that contracts name.
 func (g *got[R]) found() (R, error) {
 	if !g.Found {

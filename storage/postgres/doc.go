@@ -37,7 +37,8 @@
 // An act that was answered is on PostgreSQL's disk, with synchronous_commit as it is by default, and on its synchronous standby where
 // there is one. When the connection breaks in a commit nobody knows whether it happened: the act is reported as failed. Whoever
 // repeats it finds what the contracts say of repetitions: a family gives the same successor within its window, what was ended stays ended,
-// a ring or client that was saved is a conflict. A code that was spent so is spent.
+// a ring or client that was saved is a conflict. A code that was spent so is spent. What was committed so can be seen before it is on the
+// standby; whoever is told that it is done has waited for that all the same ([act.confirm]).
 //
 // A connection that breaks before anything was written costs another attempt and nothing else. The pool makes new connections by
 // itself once PostgreSQL is back. Every act has a deadline ([Options].Timeout), and begun acts are finished though their caller left, since cancelling

@@ -72,6 +72,8 @@ func (s *Store) EndFamily(ctx context.Context, id storage.ID, client string, o s
 		if ok {
 			a.updateFamily(decide.EndFamily(f.Record, audit.FamilyEnded, o.Now), f.Revision)
 			a.record(decide.FamilyEntry(audit.FamilyEnded, f.Record, o))
+		} else if f.Found {
+			a.confirm()
 		}
 		return err
 	})
@@ -88,6 +90,8 @@ func (s *Store) EndAccess(ctx context.Context, id storage.ID, series uint32, cli
 		if ok {
 			a.updateFamily(next, f.Revision)
 			a.record(decide.FamilyEntry(audit.AccessEnded, next, o))
+		} else if f.Found {
+			a.confirm()
 		}
 		return err
 	})

@@ -93,8 +93,11 @@ func (s *Store) EndSession(ctx context.Context, id storage.ID, o storage.Change)
 	return s.do(ctx, func(a *act) error {
 		var session got[storage.Session]
 		a.read(selectSession, []any{id[:]}, &session)
-		if session.Found && session.Record.Ended.IsZero() {
+		switch {
+		case session.Found && session.Record.Ended.IsZero():
 			a.endSession(session.Record, session.Revision, o)
+		case session.Found:
+			a.confirm()
 		}
 		return nil
 	})
