@@ -78,13 +78,19 @@ func (a *app) migrate(ctx context.Context, source, target place) (sums map[stora
 	bar := a.progress()
 	var all rows.Tally
 	if err := all.Read(bar.watch("counting", 0, from.Export(ctx))); err != nil {
+		if ctx.Err() != nil {
+			return nil, errors.New("interrupted; nothing was stored")
+		}
 		return nil, explainDamage(fmt.Errorf("--from: %w", err))
 	}
 	bar.end()
 	entry := audit.Entry{Time: time.Now(), Event: audit.StoreMoved, Origin: byHand(), Detail: "from " + source.String()}
 	err = target.fill(ctx, migrator, same(all.Sums(), bar.watch("copying", all.Total(), from.Export(ctx))), entry)
 	bar.end()
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil, errors.New("interrupted; nothing was stored, and the source is as it was: the same command begins anew")
+	case err != nil:
 		return nil, explain(fmt.Errorf("--to: %w", err), "nothing was stored there, and the source is as it was")
 	}
 	return all.Sums(), nil

@@ -146,14 +146,24 @@ func (p place) database(ctx context.Context, name string, existing bool) (*postg
 	if err != nil {
 		return nil, err
 	}
-	others, err := s.Others(ctx)
-	if err == nil && others > 0 {
-		err = fmt.Errorf("servers work on %s: they have %d connections to it; stop them all first", p, others)
-	}
-	if err != nil {
+	if err := p.alone(ctx, s); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// alone refuses a database on which servers work. Those that have just ended are still there for a moment.
+func (p place) alone(ctx context.Context, s *postgres.Store) error {
+	const patience = 3 * time.Second
+	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		others, err := s.Others(ctx)
+		switch {
+		case err != nil || others == 0:
+			return err
+		case time.Since(began) > patience:
+			return fmt.Errorf("servers work on %s: they have %s to it; stop them all first", p, number(uint64(others), "connection"))
+		}
+	}
 }
 
 // vacant refuses a place at which there is something already, before anything else is done.

@@ -174,6 +174,9 @@ func (a *app) restore(ctx context.Context, cfg configs.Config, b source, signOut
 	err = b.open(func(r *archive.Reader) error {
 		return to.fill(ctx, restorer, archive.Revive(r.Rows(), signOut), entry)
 	})
+	if ctx.Err() != nil {
+		err = errors.New("interrupted; nothing was stored")
+	}
 	return s, to, err
 }
 

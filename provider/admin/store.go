@@ -3,9 +3,11 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"signet/audit"
@@ -43,6 +45,9 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 	defer file.Close()
 	now := a.Now()
 	if err := archive.Write(file, archive.Header{Made: now.UTC(), Issuer: a.Status.Issuer, Version: a.Status.Version}, store.Export(r.Context())); err != nil {
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			return fmt.Errorf("%w: %w", storage.ErrNoSpace, err)
+		}
 		return err
 	}
 	size, err := file.Seek(0, io.SeekCurrent)
