@@ -111,7 +111,7 @@ func TestCompact(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "signet.db")
 	s := openTest(t, func(o *Options) { o.Path = path })
 	err := s.do(t.Context(), func(t *tx) error {
-		for i := range 20_000 {
+		for i := range 8_000 {
 			f := family(fmt.Sprint(i % 50))
 			f.ID = storage.NewID(epoch.Add(time.Duration(i) * time.Second))
 			if i%10 > 0 {

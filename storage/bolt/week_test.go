@@ -30,7 +30,7 @@ const (
 	familyIdle   = 24 * time.Hour
 	weekClient   = "4cXk0tKc7Zq1"
 	entriesKept  = 2 * day
-	tick         = 10 * time.Minute
+	tick         = 15 * time.Minute
 	actsInATick  = 6
 	settledAfter = 4 * day // margins and retention are over, and as much is deleted as is made
 )
