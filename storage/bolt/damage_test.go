@@ -248,6 +248,13 @@ func TestOtherFiles(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("a store of a version that never was", func(t *testing.T) {
+		t.Parallel()
+		err := opened(bboltFile(t, metaBucket, map[string][]byte{"format": format, "version": {0, 0, 0, 0}}))
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 0, which never was") {
+			t.Error(err)
+		}
+	})
 	t.Run("a store without a version", func(t *testing.T) {
 		t.Parallel()
 		if err := opened(bboltFile(t, metaBucket, map[string][]byte{"format": format})); !errors.Is(err, ErrDamaged) {

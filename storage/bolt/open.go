@@ -354,6 +354,9 @@ func checkMeta(bolt *bbolt.Tx, path string) (uint32, error) {
 		return 0, damaged("%s has no version", path)
 	}
 	v := binary.BigEndian.Uint32(version)
+	if v == 0 {
+		return 0, damaged("%s says that it has version 0, which never was", path)
+	}
 	if v > storeVersion {
 		return 0, fmt.Errorf("%w: %s has version %d, this program knows %d; use the newer program, or restore a backup made before it ran", ErrNewer, path, v, storeVersion)
 	}
