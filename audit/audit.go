@@ -3,6 +3,9 @@
 // An entry is never written by itself: the act of [signet/storage] that causes it derives the entry from its own result and
 // stores it in the same commit, so that nothing happens unrecorded and nothing is recorded that did not happen. Entries hold
 // ids, never secrets: no token, no code, no password, no cookie.
+//
+// What writes nothing has no commit. A failed sign-in is recorded on its own. An access token that a client gets for itself is recorded
+// by a [Later], so it costs no trip to the disk; of a server that is killed, the entries of its last second are missing.
 package audit
 
 import "time"
@@ -23,6 +26,7 @@ const (
 	CodeRedeemed        Event = "code.redeemed"
 	CodeReplayed        Event = "code.replayed"
 	CodeRefused         Event = "code.refused"
+	ServiceIssued       Event = "service.issued" // an access token for a client itself; recorded a moment later, see [Later]
 	TokenRefreshed      Event = "token.refreshed"
 	RefreshReused       Event = "token.reused"
 	RefreshAhead        Event = "token.ahead"
