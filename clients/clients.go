@@ -59,7 +59,12 @@ const (
 	GrantRefresh = "refresh_token"
 	// GrantImplicit stands for whatever token or ID token the authorization endpoint hands out itself: OpenID Connect Registration 2.
 	GrantImplicit = "implicit"
+	// GrantService is for what a client does in its own name: RFC 6749 section 4.4.
+	GrantService = "client_credentials"
 )
+
+// GrantTypes are all of them.
+var GrantTypes = []string{GrantCode, GrantRefresh, GrantImplicit, GrantService}
 
 // Scopes are those that mean something here, in the order in which they are published: OpenID Connect Core 5.4 and 11. A new client
 // may ask for all of them.
@@ -99,20 +104,22 @@ func New(typ, name string, now time.Time) (storage.Client, error) {
 	if problem := typeProblem(typ); problem != "" {
 		return storage.Client{}, &FieldError{Field: "type", Problem: problem}
 	}
-	if typ == Web {
+	switch typ {
+	case Web:
 		c.TokenEndpointAuthMethod = AuthBasic
+	case Service:
+		c.TokenEndpointAuthMethod = AuthBasic
+		c.GrantTypes, c.ResponseTypes, c.Scopes = []string{GrantService}, nil, nil
 	}
 	return c, nil
 }
 
 func typeProblem(typ string) string {
 	switch typ {
-	case Web, SPA, Native:
+	case Web, SPA, Native, Service:
 		return ""
-	case Service:
-		return "service clients (the client_credentials grant) are not there yet; use web, spa or native"
 	}
-	return fmt.Sprintf("%s is not a type of client; use web (on a server), spa (in a browser) or native (on a phone or desktop)", fields.Quote(typ))
+	return fmt.Sprintf("%s is not a type of client; use web (on a server), spa (in a browser), native (on a phone or desktop) or service (acts for itself)", fields.Quote(typ))
 }
 
 // applicationType is what OpenID Connect Registration 2 calls web or native.
@@ -192,6 +199,15 @@ func Public(c storage.Client) bool { return c.TokenEndpointAuthMethod == AuthNon
 
 // Allows reports whether the client is registered for the grant type.
 func Allows(c storage.Client, grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// SignsIn reports whether people can sign in to the client.
+func SignsIn(c storage.Client) bool { return Allows(c, GrantCode) || Allows(c, GrantImplicit) }
+
+// ServiceScopes are the scopes that the client may have for itself: those of the operator's own. The others say something about a person,
+// and there is none.
+func ServiceScopes(c storage.Client) []string {
+	return slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool { return slices.Contains(Scopes, s) })
+}
 
 // ConsentEachTime reports whether remembered consent is not enough for an answer at redirectURI. Any app on a device can take over
 // a private-use scheme or a loopback port, and a public client's id proves nothing: RFC 8252 section 8.6. Confidential clients prove

@@ -23,7 +23,9 @@ func valid(t testing.TB, typ string) storage.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.RedirectURIs = []string{"https://app.example/cb"}
+	if SignsIn(c) {
+		c.RedirectURIs = []string{"https://app.example/cb"}
+	}
 	if NeedsSecret(c) {
 		_, c.SecretHash = NewSecret()
 	}
@@ -54,7 +56,10 @@ func TestNew(t *testing.T) {
 			t.Errorf("%s allows %v", typ, c.GrantTypes)
 		}
 	}
-	for typ, word := range map[string]string{Service: "not there yet", "website": "is not a type", "": "is not a type"} {
+	if c := valid(t, Service); c.TokenEndpointAuthMethod != AuthBasic || SignsIn(c) || !Allows(c, "client_credentials") || c.Scopes != nil || c.ResponseTypes != nil {
+		t.Errorf("service: %+v", c)
+	}
+	for typ, word := range map[string]string{"website": "is not a type", "": "is not a type"} {
 		var fault *FieldError
 		if _, err := New(typ, "Demo", now); !errors.As(err, &fault) || fault.Field != "type" || !strings.Contains(fault.Problem, word) {
 			t.Errorf("%q: %v", typ, err)
@@ -98,17 +103,28 @@ func TestValidate(t *testing.T) {
 		change func(*storage.Client)
 		fields string // of the faults, joined by spaces
 	}{
-		"nothing wrong, web":                                   {Web, func(c *storage.Client) {}, ""},
-		"an id that an operator chose":                         {Web, func(c *storage.Client) { c.ID = "my-app_1.prod" }, ""},
-		"an id that HTTP Basic would change":                   {Web, func(c *storage.Client) { c.ID = "a+b" }, "client_id"},
-		"no id":                                                {Web, func(c *storage.Client) { c.ID = "" }, "client_id"},
-		"no name":                                              {Web, func(c *storage.Client) { c.Name = "" }, "client_name"},
-		"a name that turns the direction":                      {Web, func(c *storage.Client) { c.Name = "a\u202eb" }, "client_name"},
-		"a name of 201 characters":                             {Web, func(c *storage.Client) { c.Name = strings.Repeat("é", 201) }, "client_name"},
-		"a name of 200 characters":                             {Web, func(c *storage.Client) { c.Name = strings.Repeat("é", 200) }, ""},
-		"origin unknown":                                       {Web, func(c *storage.Client) { c.Origin = "" }, "origin"},
-		"type unknown":                                         {Web, func(c *storage.Client) { c.Type = "x" }, "type"},
-		"type service comes later":                             {Web, func(c *storage.Client) { c.Type = Service }, "type"},
+		"nothing wrong, web":                 {Web, func(c *storage.Client) {}, ""},
+		"an id that an operator chose":       {Web, func(c *storage.Client) { c.ID = "my-app_1.prod" }, ""},
+		"an id that HTTP Basic would change": {Web, func(c *storage.Client) { c.ID = "a+b" }, "client_id"},
+		"no id":                              {Web, func(c *storage.Client) { c.ID = "" }, "client_id"},
+		"no name":                            {Web, func(c *storage.Client) { c.Name = "" }, "client_name"},
+		"a name that turns the direction":    {Web, func(c *storage.Client) { c.Name = "a\u202eb" }, "client_name"},
+		"a name of 201 characters":           {Web, func(c *storage.Client) { c.Name = strings.Repeat("é", 201) }, "client_name"},
+		"a name of 200 characters":           {Web, func(c *storage.Client) { c.Name = strings.Repeat("é", 200) }, ""},
+		"origin unknown":                     {Web, func(c *storage.Client) { c.Origin = "" }, "origin"},
+		"type unknown":                       {Web, func(c *storage.Client) { c.Type = "x" }, "type"},
+		"a service has no redirect URI":      {Service, func(c *storage.Client) { c.RedirectURIs = []string{"https://app.example/cb"} }, "redirect_uris"},
+		"nobody signs in to a service": {Service, func(c *storage.Client) {
+			c.GrantTypes, c.ResponseTypes = []string{GrantService, GrantCode}, []string{ResponseCode}
+		}, "grant_types redirect_uris"},
+		"a service with the scope of a person":              {Service, func(c *storage.Client) { c.Scopes = []string{"openid"} }, "scopes"},
+		"a service with response types":                     {Service, func(c *storage.Client) { c.ResponseTypes = []string{ResponseCode} }, "response_types"},
+		"RFC 6749 4.4: a service without a secret":          {Service, func(c *storage.Client) { c.TokenEndpointAuthMethod, c.SecretHash = AuthNone, storage.Hash{} }, "grant_types token_endpoint_auth_method"},
+		"RFC 6749 4.4: an app in a browser":                 {SPA, func(c *storage.Client) { c.GrantTypes = append(c.GrantTypes, GrantService) }, "grant_types"},
+		"RFC 6749 4.4: an app on a server, in its own name": {Web, func(c *storage.Client) { c.GrantTypes = append(c.GrantTypes, GrantService) }, ""},
+		"RFC 6749 4.4: an app on a server, in no other name": {Web, func(c *storage.Client) {
+			c.GrantTypes, c.ResponseTypes, c.RedirectURIs = []string{GrantService}, nil, nil
+		}, ""},
 		"application_type of another type":                     {Web, func(c *storage.Client) { c.ApplicationType = "native" }, "application_type"},
 		"a secret is missing":                                  {Web, func(c *storage.Client) { c.SecretHash = storage.Hash{} }, "client_secret"},
 		"a secret too many":                                    {SPA, func(c *storage.Client) { c.SecretHash = storage.Hash{1} }, "client_secret"},

@@ -21,7 +21,7 @@ var Fields = fields.Table[storage.Client]{
 	fields.String("token_endpoint_auth_signing_alg", "what assertions of client_secret_jwt and private_key_jwt must be signed with; empty for any", func(c *storage.Client) *string { return &c.TokenEndpointAuthSigningAlg }),
 	jwks,
 	fields.String("jwks_uri", "where the app publishes its public keys, instead of jwks", func(c *storage.Client) *string { return &c.JWKSURI }),
-	fields.Words("grant_types", "authorization_code, refresh_token, implicit", func(c *storage.Client) *[]string { return &c.GrantTypes }),
+	fields.Words("grant_types", "authorization_code, refresh_token, implicit; client_credentials for what it does in its own name", func(c *storage.Client) *[]string { return &c.GrantTypes }),
 	responseTypes,
 	fields.Words("scopes", "what the client may ask for", func(c *storage.Client) *[]string { return &c.Scopes }),
 	fields.String("id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA; HS256, by the client's secret, where the operator turns it on", func(c *storage.Client) *string { return &c.IDTokenAlg }),

@@ -40,6 +40,9 @@ func Validate(c storage.Client, scopes ...string) error {
 // Signable is nil if algs, those that are on, has the algorithms of c's ID tokens and userinfo.
 func Signable(c storage.Client, algs []string) error {
 	var f fields.Faults
+	if !SignsIn(c) { // nothing of this is ever made for it
+		return nil
+	}
 	f.OneOf("id_token_signed_response_alg", c.IDTokenAlg, algs...)
 	if c.UserinfoAlg != "" {
 		f.OneOf("userinfo_signed_response_alg", c.UserinfoAlg, algs...)
@@ -79,7 +82,7 @@ func idProblem(id string) string {
 func validateAuthentication(f *fields.Faults, c storage.Client) {
 	const method = "token_endpoint_auth_method"
 	switch c.Type {
-	case Web:
+	case Web, Service:
 		f.OneOf(method, c.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
 	case SPA, Native: // RFC 6749 section 2.1, RFC 8252 section 8.4: what is shipped to everybody is no secret
 		if c.Type == Native && c.Origin == storage.OriginRegistered { // section 8.4: each copy of the app has a secret of its own
@@ -141,13 +144,18 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 	}
 	f.Check("grant_types", repeated(c.GrantTypes))
 	for _, g := range c.GrantTypes {
-		f.OneOf("grant_types", g, GrantCode, GrantRefresh, GrantImplicit)
+		f.OneOf("grant_types", g, GrantTypes...)
 	}
-	if !Allows(c, GrantCode) && (Allows(c, GrantRefresh) || !Allows(c, GrantImplicit)) {
+	switch {
+	case c.Type == Service && (len(c.GrantTypes) != 1 || !Allows(c, GrantService)):
+		f.Add("grant_types", "is %s alone for clients that act for themselves; people sign in to one of another type", GrantService)
+	case Allows(c, GrantService) && Public(c): // RFC 6749 section 4.4: "MUST only be used by confidential clients"
+		f.Add("grant_types", "has %s, which is for clients that authenticate themselves", GrantService)
+	case !Allows(c, GrantCode) && (Allows(c, GrantRefresh) || !Allows(c, GrantImplicit) && !Allows(c, GrantService)):
 		f.Add("grant_types", "lack %s, which the others live by", GrantCode)
 	}
 	f.Check("response_types", repeated(c.ResponseTypes))
-	if len(c.ResponseTypes) == 0 {
+	if len(c.ResponseTypes) == 0 && (SignsIn(c) || !Allows(c, GrantService)) {
 		f.Add("response_types", "is empty; %s needs %s", GrantCode, ResponseCode)
 	}
 	for _, r := range c.ResponseTypes {
@@ -167,12 +175,18 @@ func validateScopes(f *fields.Faults, c storage.Client, known []string) {
 	f.Check("scopes", repeated(c.Scopes))
 	for _, s := range c.Scopes {
 		f.OneOf("scopes", s, known...) // any other would be left out of each request without a word
+		if c.Type == Service && slices.Contains(Scopes, s) {
+			f.Add("scopes", "has %s, which is about a person; a service has scopes that are declared in the configuration file", s)
+		}
 	}
 }
 
 func validateURIs(f *fields.Faults, c storage.Client) {
 	if (Allows(c, GrantCode) || Allows(c, GrantImplicit)) && len(c.RedirectURIs) == 0 {
 		f.Add("redirect_uris", "is missing; name at least one URI")
+	}
+	if c.Type == Service && len(c.RedirectURIs)+len(c.PostLogoutRedirectURIs) > 0 {
+		f.Add("redirect_uris", "are for clients that people sign in to; leave them out")
 	}
 	validateRedirects(f, c.Type, "redirect_uris", c.RedirectURIs)
 	if Allows(c, GrantImplicit) { // native apps too: what can be claimed by another app must not be sent tokens (RFC 8252 section 8.2)

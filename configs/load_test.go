@@ -61,7 +61,7 @@ func TestExample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(c.Clients) != 2 || len(c.Users) != 1 || len(c.TrustedProxy) != 2 || c.TLSCert == "" || c.MasterKeyFile == "" {
+		if len(c.Clients) != 3 || len(c.Scopes) != 2 || len(c.Users) != 1 || len(c.TrustedProxy) != 2 || c.TLSCert == "" || c.MasterKeyFile == "" {
 			t.Errorf("not all of it was read: %+v", c)
 		}
 	})

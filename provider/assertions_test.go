@@ -61,6 +61,11 @@ func TestAssertionsAtEachEndpoint(t *testing.T) {
 		is("introspection", ask(s, c.ID, "/introspect", first.assertion(t, s, c.ID, aud), url.Values{"token": {"x"}}), 200, "")
 		is("revocation", ask(s, c.ID, "/revoke", first.assertion(t, s, c.ID, aud), url.Values{"token": {"x"}}), 200, "")
 	}
+	job, _ := s.Client(clients.Service, "keyed", keyed)
+	service := url.Values{"grant_type": {"client_credentials"}}
+	is("RFC 6749 4.4.2: a service", ask(s, job.ID, "/token", first.assertion(t, s, job.ID, s.Issuer), service), 200, "")
+	is("RFC 6749 4.4.2: by another client's assertion", ask(s, job.ID, "/token", first.assertion(t, s, c.ID, s.Issuer), service), 401, "invalid_client")
+
 	once := first.assertion(t, s, c.ID, s.Issuer)
 	is("the first time", ask(s, c.ID, "/introspect", once, url.Values{"token": {"x"}}), 200, "")
 	is("at another endpoint", ask(s, c.ID, "/revoke", once, url.Values{"token": {"x"}}), 401, "invalid_client")

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/audit"
 	"signet/claims"
 	"signet/clients/keyset"
 	"signet/fetch"
@@ -60,6 +61,8 @@ type Options struct {
 	// TrustedProxies are the CIDR prefixes whose X-Forwarded-For is believed. None: the connection's address is the client's.
 	TrustedProxies []string
 	Limits         *limit.Limits // nil: there are none
+	// Later records what need not be recorded before its answer; nil: it is, in Store.
+	Later audit.Recorder
 
 	// After is the provider whose place this one takes, with the same issuer; nil: it is the first. What was fetched for clients is
 	// kept where Fetch is the same.
@@ -176,6 +179,9 @@ func New(o Options) (*Provider, error) {
 	if o.Claims == nil {
 		o.Claims = claims.Standard()
 	}
+	if o.Later == nil {
+		o.Later = o.Store
+	}
 	if err := errors.Join(o.Lifetimes.complete(), o.Registration.complete()); err != nil {
 		return nil, err
 	}
@@ -284,7 +290,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Base: base,
 		}),
 		token: token.New(token.Options{
-			Store: o.Store, Clients: authenticator, Issuer: issuing, RefreshIdle: o.Lifetimes.RefreshIdle,
+			Store: o.Store, Clients: authenticator, Issuer: issuing, Record: o.Later, RefreshIdle: o.Lifetimes.RefreshIdle,
 			RefreshAbsolute: o.Lifetimes.RefreshAbsolute, ReuseWindow: o.Lifetimes.ReuseWindow, Now: o.Now,
 		}),
 		info: tokeninfo.New(tokeninfo.Options{Store: o.Store, Clients: authenticator, Limits: o.Limits, Issuer: issuing, Now: o.Now}),

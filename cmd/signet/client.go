@@ -22,7 +22,8 @@ func (a *app) clientCommand() *cobra.Command {
 
     web       on a server, and keeps a secret
     spa       in a browser, and keeps none
-    native    on a phone or a desktop, and keeps none`,
+    native    on a phone or a desktop, and keeps none
+    service   acts for itself: nobody signs in to it`,
 	}
 	cmd.AddCommand(a.clientAdd(), a.clientList(), a.clientShow(), a.clientSet(), a.clientRotateSecret(), a.clientRemove(), a.clientToken())
 	return a.group(cmd)
@@ -32,13 +33,16 @@ func (a *app) clientAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add TYPE NAME",
 		Short: "Register an app; prints its id, and its secret once",
-		Long: `Register an app of the TYPE web, spa or native. NAME is what people see when they sign in.
+		Long: `Register an app of the TYPE web, spa, native or service. NAME is what people see when they sign in.
+
+A service gets access tokens in its own name (the grant type client_credentials), with scopes that the configuration file declares.
 
 The id and the secret go into the app's configuration. The secret is shown now and never again.`,
 		Example: `    signet client add web "My app" --redirect-uri https://app.example.com/callback
     signet client add spa "My page" --redirect-uri https://page.example.com/ --trusted
     signet client add native "My tool" --redirect-uri http://127.0.0.1/callback
     signet client add web "My app" --redirect-uri https://app.example.com/cb --auth-method private_key_jwt --jwks-uri https://app.example.com/keys
+    signet client add service "Night job" --scope orders.read
     signet client add web Shop --redirect-uri https://shop.example.com/cb --json | jq -r .client_secret`,
 		Args: exactly("TYPE", "NAME"),
 	}

@@ -194,7 +194,7 @@ func (r *reader) client(algs, scopes []string) storage.Client {
 	c.ID, c.Origin = name, storage.OriginFile
 	switch {
 	case typ == "" && len(r.faults) == 0:
-		r.fault("type", "is missing", "write type: web (on a server), spa (in a browser) or native (on a phone or desktop)")
+		r.fault("type", "is missing", "write type: web (on a server), spa (in a browser), native (on a phone or desktop) or service (acts for itself)")
 	case err != nil:
 		r.rules(err)
 	}

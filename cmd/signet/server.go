@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signet/audit"
 	"signet/clients"
 	"signet/clients/keyset"
 	"signet/configs"
@@ -40,6 +41,7 @@ type server struct {
 	keys        *keys.Keys
 	passwords   *users.Authenticator
 	limits      *limit.Limits
+	later       *audit.Later
 	certificate *certificate
 	public      []net.Listener
 	observed    observed
@@ -92,6 +94,7 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	s.count()
 	made.tell(log, cfg.Config, a.masterPath(cfg.Config))
 	s.passwords = users.NewAuthenticator(users.Options{Store: s.observed.acts(s.store), Log: log})
+	s.later = audit.NewLater(s.store, log)
 	s.limits = limit.New(limit.Options{Rates: rates(cfg.RateLimits), Store: s.store, Log: log})
 	return s, s.adopt(ctx, first, nil, time.Now())
 }
@@ -181,7 +184,7 @@ func (s *server) providerOptions(next, before *setup) provider.Options {
 		proxies = append(proxies, p.String())
 	}
 	options := provider.Options{
-		Fetch: next.fetch, Limits: s.limits, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
+		Fetch: next.fetch, Limits: s.limits, Later: s.later, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
 		Registration: provider.Registration{Policy: cfg.Registration, PKCE: cfg.RegistrationPKCE, Statements: next.statements},
 		HS256:        cfg.Keys.HS256(), UnsignedRequests: cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
@@ -207,6 +210,9 @@ func (s *server) close() error {
 		l.Close()
 	}
 	s.observed.close(context.Background(), s.log)
+	if s.later != nil {
+		s.later.Close()
+	}
 	if s.store == nil {
 		return nil
 	}

@@ -45,7 +45,7 @@ func (n NewInitialToken) validate(scopes []string) error {
 		f.OneOf("scopes", s, scopes...)
 	}
 	for _, g := range n.GrantTypes {
-		f.OneOf("grant_types", g, clients.GrantCode, clients.GrantRefresh, clients.GrantImplicit)
+		f.OneOf("grant_types", g, clients.GrantTypes...)
 	}
 	return f.Err()
 }

@@ -89,7 +89,7 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		ScopesSupported:        known.Scopes(),
 		ResponseTypesSupported: clients.ResponseTypes,
 		ResponseModesSupported: []string{"query", "fragment", "form_post"},
-		GrantTypesSupported:    []string{"authorization_code", "implicit", "refresh_token"},
+		GrantTypesSupported:    []string{"authorization_code", "implicit", "refresh_token", "client_credentials"},
 
 		SubjectTypesSupported:            []string{"public", "pairwise"},
 		IDTokenSigningAlgValuesSupported: rs256First(algs),

@@ -10,6 +10,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"signet/clients"
 	"signet/storage"
 )
 
@@ -19,8 +20,9 @@ var ErrToken = errors.New("not a live access token of this issuer")
 // Access is an access token that was found good.
 type Access struct {
 	AccessClaims
-	Family storage.ID
-	Series uint32
+	Service bool       // it is for the client itself; otherwise it is of
+	Family  storage.ID // a family
+	Series  uint32     // of the family, or the client
 }
 
 // ParseAccessToken checks everything that the token itself says: signature, type, issuer, time (RFC 9068 section 4). Whether
@@ -38,11 +40,19 @@ func (i *Issuer) ParseAccessToken(token string) (*Access, error) {
 	return a, nil
 }
 
-// LiveAccess is ParseAccessToken, and asks the store whether the token was revoked or what it came from has ended.
+// LiveAccess is ParseAccessToken, and asks the store whether the token was revoked or what it came from has ended. Of a token for a client
+// itself the state has the client alone.
 func (i *Issuer) LiveAccess(ctx context.Context, token string) (*Access, storage.FamilyState, error) {
 	a, err := i.ParseAccessToken(token)
 	if err != nil {
 		return nil, storage.FamilyState{}, err
+	}
+	if a.Service {
+		c, err := i.liveService(ctx, a)
+		if err != nil {
+			return nil, storage.FamilyState{}, err
+		}
+		return a, storage.FamilyState{Client: c}, nil
 	}
 	state, err := i.Families.Family(ctx, a.Family)
 	switch {
@@ -57,6 +67,23 @@ func (i *Issuer) LiveAccess(ctx context.Context, token string) (*Access, storage
 		return nil, state, fmt.Errorf("%w: what it came from has %w", ErrToken, err)
 	}
 	return a, state, nil
+}
+
+// liveService returns the client that got the token for itself, if it may still have it. It may not when the client was removed or put out
+// of use, when it lost the grant type, when one of its tokens was revoked, and when it authenticates with something else.
+func (i *Issuer) liveService(ctx context.Context, a *Access) (storage.Client, error) {
+	c, err := i.Clients.Client(ctx, a.Client)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return c, fmt.Errorf("%w: its client is gone", ErrToken)
+	case err != nil:
+		return c, err
+	case !clients.Allows(c, clients.GrantService):
+		return c, fmt.Errorf("%w: its client may not act for itself any more", ErrToken)
+	case c.ServiceSeries != a.Series:
+		return c, fmt.Errorf("%w: it was revoked, or its client has other credentials now", ErrToken)
+	}
+	return c, nil
 }
 
 // verified remembers which tokens have a good signature: those that were made here, and those that were verified. So an app that asks
@@ -108,7 +135,7 @@ func (i *Issuer) verifiedAccess(token string) (*Access, error) {
 	if a.Client == "" || strings.TrimSpace(a.Scope) != a.Scope {
 		return nil, errors.New("the payload is not that of an access token")
 	}
-	if a.Family, a.Series, err = parseJTI(a.ID); err != nil {
+	if err := a.parseJTI(); err != nil {
 		return nil, err
 	}
 	i.verified.remember(token, keys, a)

@@ -1,7 +1,8 @@
 // Package issue makes what is handed out: ID tokens, access tokens, refresh tokens, and the claims in them.
 //
 // An access token is a JWT that a resource server verifies alone (RFC 9068). It holds no personal data. Its jti names the family
-// that it came from, so that introspection finds what it lives by with one look and no list of tokens is kept anywhere.
+// that it came from, so that introspection finds what it lives by with one look and no list of tokens is kept anywhere. That of a client
+// which acts for itself lives by the client.
 package issue
 
 import (
@@ -9,6 +10,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +53,7 @@ type Options struct {
 	Keys       Keys
 	Resources  storage.Resources
 	Families   storage.Families
-	Clients    Clients           // nil only where HS256 is off
+	Clients    Clients           // by what those live that act for themselves
 	HS256      bool              // ID tokens and userinfo can be signed with the secret of a client that registered that
 	ClientKeys ClientKeys        // nil: nothing can be encrypted
 	Claims     *claims.Catalogue // what may be said of users; nil: the standard claims
@@ -84,11 +86,12 @@ type Means struct {
 // Granted is one authorization of which tokens are made now, from one snapshot of the store.
 type Granted struct {
 	Means
-	Client storage.Client
-	User   storage.User
-	Family storage.Family
-	Scopes []string // of the access token: all that were granted, or fewer at a refresh
-	Nonce  string
+	Client  storage.Client
+	Service bool // the client acts for itself: there is no user and no family
+	User    storage.User
+	Family  storage.Family
+	Scopes  []string // of the access token: all that were granted, or fewer at a refresh
+	Nonce   string
 }
 
 // Tokens is the answer of the token endpoint: RFC 6749 section 5.1, OpenID Connect Core 3.1.3.3.
@@ -98,7 +101,7 @@ type Tokens struct {
 	ExpiresIn    int64  `json:"expires_in"` // seconds
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
+	Scope        string `json:"scope,omitempty"`
 }
 
 // Kinds says which tokens there are.
@@ -120,6 +123,19 @@ func (i *Issuer) Target(resources []string) error {
 // Prepare returns what the client's tokens are made with, if all that such a client gets can be signed and encrypted. It is asked before
 // anything is spent: a code or a refresh token that is used up for an answer that cannot be made is a sign-in lost.
 func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (Means, error) {
+	m, err := i.PrepareService(ctx, c)
+	if err != nil {
+		return Means{}, err
+	}
+	if m.signing, err = i.signing(c, c.IDTokenAlg); err != nil {
+		return Means{}, fmt.Errorf("ID tokens: %w", err)
+	}
+	m.idToken, err = i.sealing(ctx, c, c.IDTokenEncryptionAlg, c.IDTokenEncryptionEnc)
+	return m, err
+}
+
+// PrepareService is Prepare for an access token alone.
+func (i *Issuer) PrepareService(ctx context.Context, _ storage.Client) (Means, error) {
 	res, err := i.Resources.Resource(ctx, storage.DefaultResource)
 	if err != nil {
 		return Means{}, fmt.Errorf("the default resource: %w", err)
@@ -127,12 +143,7 @@ func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (Means, error) {
 	if !i.Keys.Signs(res.Alg) {
 		return Means{}, fmt.Errorf("there is no key that signs access tokens with %s; turn the algorithm on, or change access_tokens.algorithm", res.Alg)
 	}
-	signing, err := i.signing(c, c.IDTokenAlg)
-	if err != nil {
-		return Means{}, fmt.Errorf("ID tokens: %w", err)
-	}
-	idToken, err := i.sealing(ctx, c, c.IDTokenEncryptionAlg, c.IDTokenEncryptionEnc)
-	return Means{Resource: res, signing: signing, idToken: idToken}, err
+	return Means{Resource: res}, nil
 }
 
 // Tokens makes all tokens that g is worth: an ID token where openid was granted, a refresh token where offline_access was.
@@ -186,7 +197,7 @@ type AccessClaims struct {
 	Subject  string   `json:"sub"`
 	Audience string   `json:"aud"`
 	Client   string   `json:"client_id"`
-	Scope    string   `json:"scope"`
+	Scope    string   `json:"scope,omitempty"`
 	IssuedAt int64    `json:"iat"`
 	Expires  int64    `json:"exp"`
 	ID       string   `json:"jti"`
@@ -200,15 +211,19 @@ type AccessClaims struct {
 // accessClaims are the claims of an access token that the protocol has.
 func (i *Issuer) accessClaims(g Granted, res storage.Resource) (AccessClaims, error) {
 	now, a := i.Now(), g.Family.Authorization
-	sub, err := i.Subject(g.Client, g.User)
-	if err != nil {
+	c := AccessClaims{
+		Issuer: i.Issuer, Audience: i.audience(res), Client: g.Client.ID,
+		Scope: strings.Join(g.Scopes, " "), IssuedAt: now.Unix(), Expires: now.Add(res.Lifetime).Unix(),
+	}
+	if g.Service { // RFC 9068 section 2.2: sub "SHOULD correspond to an identifier the authorization server uses to indicate the client"
+		c.Subject, c.ID = g.Client.ID, newServiceJTI(g.Client)
+		return c, nil
+	}
+	var err error
+	if c.Subject, err = i.Subject(g.Client, g.User); err != nil {
 		return AccessClaims{}, err
 	}
-	c := AccessClaims{
-		Issuer: i.Issuer, Subject: sub, Audience: i.audience(res), Client: g.Client.ID,
-		Scope: strings.Join(g.Scopes, " "), IssuedAt: now.Unix(), Expires: now.Add(res.Lifetime).Unix(), ID: newJTI(g.Family),
-		AuthTime: a.AuthTime.Unix(), ACR: a.ACR, AMR: a.AMR,
-	}
+	c.ID, c.AuthTime, c.ACR, c.AMR = newJTI(g.Family), a.AuthTime.Unix(), a.ACR, a.AMR
 	if slices.Contains(res.Claims, "groups") {
 		c.Groups = g.User.Groups
 	}
@@ -223,14 +238,19 @@ func (i *Issuer) accessToken(ctx context.Context, g Granted, res storage.Resourc
 	if err != nil {
 		return "", err
 	}
-	payload, err := join(c, i.saidInAccessToken(g, c.Audience))
+	var said []claims.Said // of a user alone
+	series := g.Client.ServiceSeries
+	if !g.Service {
+		said, series = i.saidInAccessToken(g, c.Audience), g.Family.Series
+	}
+	payload, err := join(c, said)
 	if err != nil {
 		return "", err
 	}
 	_, keys := i.Keys.JWKS()
 	token, err := i.signByRing(ctx, res.Alg, res.Typ, payload)
 	if err == nil {
-		i.verified.remember(token, keys, &Access{AccessClaims: c, Family: g.Family.ID, Series: g.Family.Series})
+		i.verified.remember(token, keys, &Access{AccessClaims: c, Service: g.Service, Family: g.Family.ID, Series: series})
 	}
 	return token, err
 }
@@ -312,8 +332,12 @@ func claimHash(value, alg string) (string, error) {
 	return oidc.ClaimHash(value, jose.SignatureAlgorithm(alg))
 }
 
-// A jti is the family, the family's series when it was issued, and 64 random bits that make it unique.
-const jtiSize = 16 + 4 + 8
+// A jti is the family, the family's series when it was issued, and 64 random bits that make it unique. That of a token for a client itself
+// has the client's series and 96 random bits; the two differ in length.
+const (
+	jtiSize        = 16 + 4 + 8
+	serviceJTISize = 4 + 12
+)
 
 func newJTI(f storage.Family) string {
 	var b [jtiSize]byte
@@ -323,11 +347,24 @@ func newJTI(f storage.Family) string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-func parseJTI(s string) (family storage.ID, series uint32, err error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != jtiSize {
-		return family, 0, fmt.Errorf("jti is not one of ours")
+func newServiceJTI(c storage.Client) string {
+	var b [serviceJTISize]byte
+	binary.BigEndian.PutUint32(b[:], c.ServiceSeries)
+	rand.Read(b[4:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// parseJTI completes a with what its jti says.
+func (a *Access) parseJTI() error {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(a.ID)
+	switch {
+	case err == nil && len(b) == jtiSize:
+		copy(a.Family[:], b)
+		a.Series = binary.BigEndian.Uint32(b[16:])
+	case err == nil && len(b) == serviceJTISize:
+		a.Service, a.Series = true, binary.BigEndian.Uint32(b)
+	default:
+		return errors.New("jti is not one of ours")
 	}
-	copy(family[:], b)
-	return family, binary.BigEndian.Uint32(b[16:]), nil
+	return nil
 }

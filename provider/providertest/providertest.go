@@ -194,20 +194,27 @@ func (s *Server) With(tb testing.TB) *Server {
 	return &shared
 }
 
-// Client registers a client of a type, with a redirect URI at another host, and returns it with its secret ("" for public clients).
+// Client registers a client of a type, with a redirect URI at another host if people sign in to it, and returns it with its secret ("" for
+// public clients).
 func (s *Server) Client(typ, name string, change ...func(*storage.Client)) (storage.Client, string) {
 	s.tb.Helper()
 	c, err := clients.New(typ, name, s.Clock.Now())
 	must(s.tb, err)
-	c.RedirectURIs = []string{"https://app.example/cb"}
-	c.PostLogoutRedirectURIs = []string{"https://app.example/bye"}
+	if typ != clients.Service {
+		c.RedirectURIs = []string{"https://app.example/cb"}
+		c.PostLogoutRedirectURIs = []string{"https://app.example/bye"}
+	}
 	for _, f := range change {
 		f(&c)
 	}
 	var secret string
 	secret, err = clients.GiveSecret(&c, func() (clients.Sealer, error) { return s.Keys, nil })
 	must(s.tb, err)
-	must(s.tb, clients.Validate(c))
+	var scopes []string
+	if s.options.Claims != nil {
+		scopes = s.options.Claims.Added()
+	}
+	must(s.tb, clients.Validate(c, scopes...))
 	c, err = s.Store.SaveClient(context.Background(), c, storage.Change{Now: s.Clock.Now()})
 	must(s.tb, err)
 	return c, secret

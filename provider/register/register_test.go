@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"signet/claims"
 	"signet/fetch"
 	"signet/provider"
 	"signet/provider/limit"
@@ -618,6 +620,16 @@ func initial(t *testing.T, s *providertest.Server, i storage.InitialToken) strin
 	return h.String()
 }
 
+// orders is a catalogue with a scope of the operator's own.
+func orders(t *testing.T) *claims.Catalogue {
+	t.Helper()
+	c, err := claims.Declarations{Scopes: []claims.Scope{{Name: "orders.read", Text: "see your orders"}}}.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestInitialAccessToken(t *testing.T) {
 	t.Parallel()
 	s := server(t, "token")
@@ -707,6 +719,47 @@ func TestInitialAccessToken(t *testing.T) {
 		}
 		if a := r.update(nil); a.Status != 200 || a.Text("scope") != "openid email" {
 			t.Errorf("%d %s", a.Status, a.Body)
+		}
+	})
+	t.Run("RFC 6749 4.4: a client that acts for itself", func(t *testing.T) {
+		s := server(t, "open", func(c *providertest.Config) { c.Claims = orders(t) })
+		job := metadata{"grant_types": []string{"client_credentials"}}
+		refused := func(token string, m metadata, field string) {
+			t.Helper()
+			if a := register(t, s, token, m); a.Status != 400 || a.Error() != "invalid_client_metadata" || !strings.Contains(a.Text("error_description"), field) {
+				t.Errorf("%v: %d %s", m, a.Status, a.Body)
+			}
+		}
+		both := app("grant_types", []string{"authorization_code", "client_credentials"})
+		refused("", job, "grant_types: has client_credentials") // nobody vouches for it, and nobody is asked
+		refused("", both, "grant_types: has client_credentials")
+		refused(initial(t, s, storage.InitialToken{Uses: 1}), job, "grant_types: has client_credentials")
+		refused(initial(t, s, storage.InitialToken{Uses: 1, GrantTypes: []string{"authorization_code"}}), both, "grant_types: has client_credentials")
+
+		token := initial(t, s, storage.InitialToken{Uses: -1, GrantTypes: []string{"client_credentials", "authorization_code"}, Scopes: []string{"orders.read", "openid"}})
+		a := register(t, s, token, job)
+		if a.Status != 201 || a.Text("scope") != "orders.read" || a.JSON["response_types"] != nil || a.Text("client_secret") == "" {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+		if a := register(t, s, token, metadata{"grant_types": []string{"client_credentials"}, "scope": "orders.burn"}); a.Status != 201 || a.JSON["scope"] != nil {
+			t.Errorf("RFC 7591 2: an unknown scope is left out: %d %s", a.Status, a.Body)
+		}
+		refused(token, metadata{"grant_types": []string{"client_credentials"}, "scope": "openid"}, "scope: has openid")
+		refused(token, metadata{"grant_types": []string{"client_credentials"}, "token_endpoint_auth_method": "none"}, "token_endpoint_auth_method")
+		if a := register(t, s, token, both); a.Status != 201 || a.Text("scope") != "openid" {
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+		unlimited := initial(t, s, storage.InitialToken{Uses: -1, GrantTypes: []string{"client_credentials", "authorization_code"}})
+		refused(unlimited, app("grant_types", []string{"authorization_code", "client_credentials"}, "scope", "openid orders.read"), "scope: has orders.read")
+
+		basic := s.Request(http.MethodPost, "/token", url.Values{"grant_type": {"client_credentials"}})
+		basic.SetBasicAuth(a.Text("client_id"), a.Text("client_secret"))
+		if got := s.Do(basic); got.Status != 200 || got.Text("scope") != "orders.read" {
+			t.Errorf("%d %s", got.Status, got.Body)
+		}
+		r := &registered{t, s, a.JSON}
+		if a := r.update(metadata{"client_name": "A job"}); a.Status != 200 || a.Text("scope") != "orders.read" {
+			t.Errorf("RFC 7592 2.2: %d %s", a.Status, a.Body)
 		}
 	})
 	t.Run("under the policy open a token that is sent must be good", func(t *testing.T) {

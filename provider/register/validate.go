@@ -49,6 +49,8 @@ func (e *Endpoint) preset(f *fields.Faults, sent object) storage.Client {
 	method := textOf(nil, sent, "token_endpoint_auth_method", clients.AuthBasic)
 	typ := clients.Web
 	switch {
+	case serviceAlone(sent):
+		typ = clients.Service
 	case kind == "native":
 		typ = clients.Native
 	case method == clients.AuthNone:
@@ -67,6 +69,12 @@ func (e *Endpoint) preset(f *fields.Faults, sent object) storage.Client {
 		c.PKCE = e.PKCE
 	}
 	return c
+}
+
+// serviceAlone reports whether a registration is for a client that acts for itself, and does nothing else.
+func serviceAlone(sent object) bool {
+	grants, problem := readTexts(sent["grant_types"])
+	return problem == "" && len(grants) == 1 && grants[0] == clients.GrantService
 }
 
 // textOf is a member that others depend on; a fault of it is reported if f is not nil.
@@ -99,7 +107,11 @@ func (e *Endpoint) complete(f *fields.Faults, c *storage.Client, sent object, l 
 		}
 	}
 	for _, g := range c.GrantTypes {
-		if len(l.grantTypes) > 0 && !slices.Contains(l.grantTypes, g) && slices.Contains(grantTypes, g) {
+		switch {
+		case !slices.Contains(clients.GrantTypes, g), slices.Contains(l.grantTypes, g): // what is unknown is for the rules to say
+		case g == clients.GrantService:
+			f.Add("grant_types", "has %s, which an initial access token must allow by name", g)
+		case len(l.grantTypes) > 0:
 			f.Add("grant_types", "has %s, which the initial access token does not allow", g)
 		}
 	}
@@ -109,23 +121,24 @@ func (e *Endpoint) complete(f *fields.Faults, c *storage.Client, sent object, l 
 	}
 }
 
-// grantTypes are those that may be named in a fault: they are ours.
-var grantTypes = []string{clients.GrantCode, clients.GrantRefresh, clients.GrantImplicit}
-
 // scopes: values that we do not know are left out, as at the authorization endpoint, and so is offline_access without the grant type that it
-// needs. The answer says what is left.
+// needs. The answer says what is left. Of the operator's own scopes a client that acts for itself has those that the initial access token
+// names: nobody else is asked.
 func (e *Endpoint) scopes(f *fields.Faults, c *storage.Client, sent object, l limits) {
 	_, named := sent["scope"]
 	if len(c.Scopes) == 0 {
 		named = false
 	}
-	wanted := clients.Scopes
-	if named {
+	wanted, service := clients.Scopes, clients.Allows(*c, clients.GrantService)
+	switch {
+	case named:
 		wanted = c.Scopes
+	case c.Type == clients.Service:
+		wanted = clients.ServiceScopes(storage.Client{Scopes: l.scopes})
 	}
 	c.Scopes = nil
 	for _, s := range wanted {
-		allowed := len(l.scopes) == 0 || slices.Contains(l.scopes, s)
+		allowed := slices.Contains(l.scopes, s) || len(l.scopes) == 0 && (slices.Contains(clients.Scopes, s) || !service)
 		switch {
 		case !slices.Contains(clients.Scopes, s) && !slices.Contains(e.Scopes, s), s == "offline_access" && !clients.Allows(*c, clients.GrantRefresh):
 		case named && !allowed:
@@ -134,7 +147,7 @@ func (e *Endpoint) scopes(f *fields.Faults, c *storage.Client, sent object, l li
 			c.Scopes = append(c.Scopes, s)
 		}
 	}
-	if len(c.Scopes) == 0 {
+	if len(c.Scopes) == 0 && c.Type != clients.Service { // whose tokens may have none
 		f.Add("scopes", "holds nothing that this client may have")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"signet/audit"
 	"signet/clients"
 	"signet/provider/clientauth"
 	"signet/provider/issue"
@@ -18,6 +19,7 @@ type Options struct {
 	Store   Store
 	Clients *clientauth.Authenticator
 	Issuer  *issue.Issuer
+	Record  audit.Recorder // of tokens that nothing is stored for
 
 	RefreshIdle     time.Duration // a family ends when it was not used for so long
 	RefreshAbsolute time.Duration // and after so long in any case
@@ -33,14 +35,18 @@ type Endpoint struct {
 
 // A grant turns what the client presents into what it is worth: RFC 6749 section 4. The client is authenticated and registered
 // for the grant.
-type grant func(ctx context.Context, c storage.Client, p oauth.Params) (issue.Granted, error)
+type grant struct {
+	prepare func(ctx context.Context, c storage.Client) (issue.Means, error)
+	run     func(ctx context.Context, c storage.Client, p oauth.Params) (issue.Granted, error)
+}
 
 // New returns the token endpoint of a provider.
 func New(o Options) *Endpoint {
 	e := &Endpoint{Options: o}
 	e.grants = map[string]grant{
-		"authorization_code": e.code,
-		"refresh_token":      e.refresh,
+		clients.GrantCode:    {o.Issuer.Prepare, e.code},
+		clients.GrantRefresh: {o.Issuer.Prepare, e.refresh},
+		clients.GrantService: {o.Issuer.PrepareService, e.service},
 	}
 	return e
 }
@@ -52,12 +58,12 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := p.Get("grant_type")
-	run, known := e.grants[name]
+	grant, known := e.grants[name]
 	switch {
 	case name == "": // RFC 6749 section 5.2
 		return oauth.Errorf(oauth.InvalidRequest, "grant_type is missing")
 	case !known:
-		return oauth.Errorf(oauth.UnsupportedGrantType, "grant_type must be authorization_code or refresh_token")
+		return oauth.Errorf(oauth.UnsupportedGrantType, "grant_type must be authorization_code, refresh_token or client_credentials")
 	case !clients.Allows(client, name):
 		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for the grant type %s", name)
 	}
@@ -66,11 +72,11 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err := e.Issuer.Target(p.All("resource")); err != nil {
 		return err
 	}
-	means, err := e.Issuer.Prepare(r.Context(), client)
+	means, err := grant.prepare(r.Context(), client)
 	if err != nil {
 		return err
 	}
-	granted, err := run(r.Context(), client, p)
+	granted, err := grant.run(r.Context(), client, p)
 	if err != nil {
 		return err
 	}

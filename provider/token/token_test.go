@@ -79,7 +79,7 @@ func TestRequests(t *testing.T) {
 		"RFC 6749 5.2: grant_type missing":             {c, secret, codeForm(nobodys, "grant_type", ""), 400, "invalid_request"},
 		"RFC 6749 5.2: unknown grant":                  {c, secret, codeForm(nobodys, "grant_type", "magic"), 400, "unsupported_grant_type"},
 		"RFC 9700 2.4: password":                       {c, secret, url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {providertest.Password}}, 400, "unsupported_grant_type"},
-		"RFC 6749 4.4: client_credentials":             {c, secret, url.Values{"grant_type": {"client_credentials"}}, 400, "unsupported_grant_type"},
+		"RFC 6749 4.4: not registered for it":          {c, secret, url.Values{"grant_type": {"client_credentials"}}, 400, "unauthorized_client"},
 		"grant_type in another case":                   {c, secret, codeForm(nobodys, "grant_type", "Authorization_Code"), 400, "unsupported_grant_type"},
 		"RFC 6749 5.2: grant not registered":           {once, onceSecret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, 400, "unauthorized_client"},
 		"RFC 6749 3.2: a parameter twice":              {c, secret, url.Values{"grant_type": {"authorization_code"}, "code": {nobodys, nobodys}}, 400, "invalid_request"},

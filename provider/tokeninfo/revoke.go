@@ -34,7 +34,8 @@ func (e *Endpoint) Revoke(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// revoke ends a family by any generation of its refresh token, and with an access token that one and those issued with it.
+// revoke ends a family by any generation of its refresh token, and with an access token that one and those issued before it, to the same
+// family or for the client itself.
 func (e *Endpoint) revoke(ctx context.Context, c storage.Client, token string) error {
 	change := storage.Change{Now: e.Now(), Origin: trail.Of(ctx).Origin(), Detail: "revoked by the client"}
 	if t, ok := e.Issuer.ParseRefreshToken(token); ok {
@@ -46,6 +47,12 @@ func (e *Endpoint) revoke(ctx context.Context, c storage.Client, token string) e
 	}
 	if err != nil {
 		return err
+	}
+	if a.Service {
+		if a.Client != c.ID {
+			return storage.ErrOtherClient
+		}
+		return e.Store.EndService(ctx, c.ID, a.Series, change)
 	}
 	return e.Store.EndAccess(ctx, a.Family, a.Series, c.ID, change)
 }

@@ -1,8 +1,13 @@
 package tokeninfo
 
-import "signet/storage"
+import (
+	"context"
+
+	"signet/storage"
+)
 
 // Store is what this room needs kept.
 type Store interface {
 	storage.Families
+	EndService(ctx context.Context, id string, series uint32, o storage.Change) error
 }
