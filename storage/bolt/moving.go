@@ -2,11 +2,13 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -288,6 +290,7 @@ func (b *batch) flush(ctx context.Context) error {
 		for _, row := range b.rows {
 			t.place(row, b.store.now())
 		}
+		t.placeLogins(b.rows)
 		t.placeEntries(b.rows)
 		return nil
 	})
@@ -295,9 +298,9 @@ func (b *batch) flush(ctx context.Context) error {
 	return err
 }
 
-// place stores an imported row under its key, and what leads to it.
+// place stores an imported row under its key, and what counts for its address.
 func (t *tx) place(row arrived, now time.Time) {
-	slot, key, indexes := placeOf(row.record)
+	slot, key, _ := placeOf(row.record)
 	if key == nil {
 		return // an entry of the log
 	}
@@ -326,9 +329,6 @@ func (t *tx) place(row arrived, now time.Time) {
 		t.count(countKept, r.Address, r.ID, r.Created.Add(storage.KeptWindow))
 	default:
 		t.put(b, key, row.Record)
-	}
-	for _, login := range indexes {
-		t.put(t.bucket([]byte(loginBucket)), []byte(login), []byte(row.record.(storage.User).Sub))
 	}
 }
 
@@ -369,6 +369,23 @@ func placeOf(record any) (slot, key []byte, logins []string) {
 		return slotOf(r.Expires), append([]byte(r.Client), r.JTI[:]...), nil
 	}
 	return nil, nil, nil
+}
+
+// placeLogins stores the names that lead to users, in their order: bbolt shifts all that a page has behind a key that is put before it, and
+// the page of a large commit is large.
+func (t *tx) placeLogins(batch []arrived) {
+	var logins []storage.Login
+	for _, row := range batch {
+		_, _, names := placeOf(row.record)
+		for _, name := range names {
+			logins = append(logins, storage.Login{Key: name, Sub: row.record.(storage.User).Sub})
+		}
+	}
+	slices.SortFunc(logins, func(a, b storage.Login) int { return cmp.Compare(a.Key, b.Key) })
+	index := t.bucket([]byte(loginBucket))
+	for _, l := range logins {
+		t.put(index, []byte(l.Key), []byte(l.Sub))
+	}
 }
 
 // placeEntries appends entries to the log, those of one day in a record, as far as one record may go.
