@@ -522,6 +522,10 @@ func grantWorks(r *run, grant string) string {
 			return code
 		}
 		return errorOf(r.refresh(c, g.token("refresh_token")))
+	case "client_credentials": // nobody is asked, so not for whoever registers
+		var made admin.ClientSecret
+		r.must(r.operator.Do(r.Context(), http.MethodPost, admin.NewClient{Type: "service", Name: "A job"}, &made, "clients"))
+		return errorOf(r.post("token_endpoint", client{id: made.Client.ID, secret: made.Secret, method: "client_secret_basic"}, url.Values{"grant_type": {grant}}))
 	}
 	if _, code := r.apply("grant_types", []string{"authorization_code", grant}); code != "invalid_client_metadata" {
 		r.Errorf("registered for %s: %q", grant, code)
