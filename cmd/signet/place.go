@@ -173,6 +173,9 @@ func (p place) vacant(ctx context.Context, name string) error {
 			return nil
 		}
 		s, err := bolt.Open(p.bolt())
+		if errors.Is(err, bolt.ErrDamaged) || errors.Is(err, bolt.ErrUnfinished) {
+			return fmt.Errorf("there is a store at %s that cannot be used any more, and stays as it is; move it away (mv %[1]s %[1]s.old) and try again", p)
+		}
 		if err != nil {
 			return ownedBy(stopServer(err))
 		}
