@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signet/clients"
+	"signet/heap"
 	"signet/keys"
 	"signet/provider"
 	"signet/resources"
@@ -36,6 +37,7 @@ const (
 
 // provide is the provider's process: what signet serve does, on a temporary folder.
 func provide() (err error) {
+	heap.Reserve()
 	folder, err := os.MkdirTemp("", "signet-bench-")
 	if err != nil {
 		return err

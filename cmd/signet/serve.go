@@ -12,6 +12,7 @@ import (
 
 	"signet/configs"
 	"signet/fields"
+	"signet/heap"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -73,6 +74,7 @@ func settingFlags(cmd *cobra.Command) func() map[string][]string {
 // serve runs the provider. read reads the configuration again, for each hangup.
 func (a *app) serve(cmd *cobra.Command, cfg configured, read func() (configured, error), hangup chan os.Signal) (err error) {
 	log := a.newLog(cfg.Log)
+	heap.Reserve()
 	s, err := a.open(cmd.Context(), cfg, log)
 	if err != nil {
 		return err
