@@ -31,7 +31,7 @@ can be read back, so look at it with signet restore --check.
 
 The file holds password hashes, addresses, and the signing keys as the master key seals them. The master key is not in it: keep a copy
 of it, apart from the backups, for without it they are of no use.`,
-		Example: `    signet backup /backup/signet-$(date +%F) --encrypt-to age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
+		Example: `    signet backup /backup/signet-$(date +%F) --encrypt-to age1…
     signet backup - --passphrase-file /etc/signet/passphrase | ssh backup@nas 'cat > signet.backup'`,
 		Args: exactly("FILE"),
 	}

@@ -115,6 +115,9 @@ func (p place) open(ctx context.Context, name string) (moved, error) {
 	if missing(p.file) {
 		return nil, fmt.Errorf("there is no store at %s", p.file)
 	}
+	if err := ownFolder(filepath.Dir(p.file)); err != nil {
+		return nil, err
+	}
 	s, err := bolt.Open(p.bolt())
 	if err != nil {
 		return nil, ownedBy(stopServer(err))
@@ -169,8 +172,12 @@ func (p place) alone(ctx context.Context, s *postgres.Store) error {
 // vacant refuses a place at which there is something already, before anything else is done.
 func (p place) vacant(ctx context.Context, name string) error {
 	if p.file != "" {
-		if missing(p.file) {
-			return nil
+		folder := filepath.Dir(p.file)
+		if missing(folder) {
+			return nil // restore makes it
+		}
+		if err := ownFolder(folder); err != nil || missing(p.file) {
+			return err
 		}
 		s, err := bolt.Open(p.bolt())
 		if errors.Is(err, bolt.ErrDamaged) || errors.Is(err, bolt.ErrUnfinished) {
@@ -218,6 +225,9 @@ func (p place) fill(ctx context.Context, name string, all storage.Rows, entry au
 	}
 	var err error
 	if p.file != "" {
+		if folder := filepath.Dir(p.file); missing(folder) {
+			return fmt.Errorf("there is no folder %s; make it (mkdir -m 700 %[1]s) as the user whom signet runs as", folder)
+		}
 		err = bolt.Build(ctx, p.bolt(), func(s *bolt.Store) error { return into(s) })
 		err = withRoom(filepath.Dir(p.file), ownedBy(stopServer(err)))
 	} else {
