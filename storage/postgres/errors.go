@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -147,10 +148,20 @@ func reason(err error) string {
 	return text
 }
 
-// addressOf is where a configuration leads, without user and password.
+// addressOf is where a configuration leads, without user and password: all hosts among which the one that takes writes is chosen.
 func addressOf(c *pgx.ConnConfig) string {
-	if strings.HasPrefix(c.Host, "/") {
-		return c.Host
+	all := []string{address(c.Host, c.Port)}
+	for _, f := range c.Fallbacks { // a host is there twice where TLS is tried first
+		if a := address(f.Host, f.Port); !slices.Contains(all, a) {
+			all = append(all, a)
+		}
 	}
-	return net.JoinHostPort(c.Host, fmt.Sprint(c.Port))
+	return strings.Join(all, " or ")
+}
+
+func address(host string, port uint16) string {
+	if strings.HasPrefix(host, "/") {
+		return host
+	}
+	return net.JoinHostPort(host, fmt.Sprint(port))
 }

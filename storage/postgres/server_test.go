@@ -59,6 +59,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		"no such database":      {server.URL("nothing"), ErrRefused, "createdb"},
 		"nobody listens":        {alter(func(u *url.URL) { u.RawQuery = "host=" + folder }), ErrUnreachable, "check that it runs"},
 		"nobody at that port":   {"postgres://signet:hunter2@127.0.0.1:1/signet", ErrUnreachable, "connection refused"},
+		"nobody at two":         {"postgres://signet:hunter2@127.0.0.1:1,127.0.0.1:2/signet", ErrUnreachable, "at 127.0.0.1:1 or 127.0.0.1:2: connection refused"},
 		"no such host":          {"postgres://signet:hunter2@nowhere.invalid/signet", ErrUnreachable, "no such host"},
 	} {
 		t.Run(name, func(t *testing.T) {
