@@ -54,7 +54,7 @@ func (a *agent) code(ctx context.Context, c *oauth2.Config) (code, verifier stri
 	case answer.Get("state") != state:
 		return "", "", errors.New("the answer has another state")
 	case answer.Get("code") == "":
-		return "", "", fmt.Errorf("no code but %v", answer)
+		return "", "", &refusedError{answer}
 	}
 	return answer.Get("code"), verifier, nil
 }
@@ -93,7 +93,7 @@ func (a *agent) fillIn(ctx context.Context, page *http.Response) (*http.Request,
 	form, ok := providertest.Form(string(body))
 	switch {
 	case page.StatusCode != http.StatusOK || !ok:
-		return nil, fmt.Errorf("status %d: %s", page.StatusCode, providertest.Text(string(body)))
+		return nil, &pageError{page.StatusCode, providertest.Text(string(body))}
 	case form.Has("password"):
 		form.Values.Set("username", a.user)
 		form.Values.Set("password", a.password)
@@ -112,6 +112,19 @@ func (a *agent) fillIn(ctx context.Context, page *http.Response) (*http.Request,
 	}
 	return r, err
 }
+
+// pageError is a page that cannot be filled in.
+type pageError struct {
+	status int
+	says   string
+}
+
+func (e *pageError) Error() string { return fmt.Sprintf("status %d: %s", e.status, e.says) }
+
+// refusedError is an authorization response without a code.
+type refusedError struct{ answer url.Values }
+
+func (e *refusedError) Error() string { return fmt.Sprintf("no code but %v", e.answer) }
 
 // refreshed uses a refresh token, as x/oauth2 does it.
 func refreshed(ctx context.Context, c *oauth2.Config, refreshToken string) (*oauth2.Token, error) {

@@ -267,11 +267,23 @@ func revoke(ctx context.Context, endpoint, id, secret, token string) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("revocation: status %d: %s (%v)", resp.StatusCode, body, err)
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = &statusError{resp.StatusCode, string(body)}
+	}
+	if err != nil {
+		return fmt.Errorf("revocation: %w", err)
 	}
 	return nil
 }
+
+// statusError is an answer with a status that was not expected.
+type statusError struct {
+	code int
+	body string
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("status %d: %s", e.code, e.body) }
 
 // post asks an endpoint about a token, as a client, with the HTTP client that x/oauth2 finds in ctx.
 func post(ctx context.Context, endpoint, id, secret, token string) (*http.Response, error) {

@@ -8,6 +8,7 @@
 //	rotation_test.go   keys rotate under load, and no verifier notices
 //	crash_test.go      signet serve is killed under load, ten times: nothing acknowledged is lost, nothing spent comes back
 //	race_test.go       twenty at once for one code, and for one refresh token
+//	nodes_test.go      three nodes on PostgreSQL: they are killed, it is killed, its standby takes over
 //
 // and below them
 //
@@ -15,12 +16,15 @@
 //	agent_test.go      a browser without a screen, for load
 //	chromium_test.go   Chromium
 //	signet_test.go     the built program as a process
+//	cluster_test.go    nodes, who starts them again, a balancer, and a witness of every answer
+//	workers_test.go    who uses them, and remembers what was acknowledged
 //
 // All of it runs with go test ./e2e. Parts of it:
 //
-//	go test ./e2e -short                    without the long ones: crash, rotation by schedule
+//	go test ./e2e -short                    without the long ones: crash, nodes, rotation by schedule
 //	go test ./e2e -run 'SignIn|CrossSite|Frames|Keyboard|Script|Demo'    what needs Chromium; skipped where there is none
 //	go test ./e2e -run Crash -v             each round's counts; its first line has the seed of the pauses, for -seed
+//	go test ./e2e -run Nodes -v -nodes 5m   as long; each fault once without -nodes. It prints what it did and saw
 //	go test ./e2e -run Demo -update         paints docs/images anew, and the phone's and the dark ones into -pictures DIR
 //
 // The provider listens on 127.0.0.1 and the apps are addressed as localhost: two sites to a browser. (Two ports of one host would

@@ -325,7 +325,8 @@ func (s *Server) Quit(t testing.TB) {
 	}
 }
 
-// KillOne kills one of the processes that serve connections. The server then ends the others, recovers, and goes on by itself.
+// KillOne kills one of the processes that serve connections. The server then ends the others, recovers, and goes on by itself; KillOne
+// returns when it has.
 func (s *Server) KillOne(t testing.TB) {
 	t.Helper()
 	for _, pid := range children(s.pid) {
@@ -334,7 +335,13 @@ func (s *Server) KillOne(t testing.TB) {
 			continue
 		}
 		if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {
-			return
+			break
+		}
+	}
+	time.Sleep(100 * time.Millisecond) // until it has noticed
+	for deadline := time.Now().Add(30 * time.Second); s.admin(`SELECT 1`) != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("PostgreSQL does not recover:\n%s", s.Log())
 		}
 	}
 }
