@@ -78,5 +78,12 @@ func storageWords(err error) string {
 	return "it cannot be used"
 }
 
-// quiet keeps probes that come every few seconds and say nothing new out of the log.
+// quiet keeps out of the log what comes every few seconds and says nothing new: probes, and the reading of public documents.
 func quiet(r *http.Request) { trail.Of(r.Context()).Level = slog.LevelDebug }
+
+func quietly(f http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		quiet(r)
+		f(w, r)
+	}
+}

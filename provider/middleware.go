@@ -19,10 +19,6 @@ import (
 	"signet/provider/trail"
 )
 
-// patience is how long a request may take to be answered. The server's own limits are for what comes and goes over the network; this one
-// is for what waits inside.
-const patience = 25 * time.Second
-
 // traceHeader tells every answer's trace id, under which the log has the reason of an error.
 const traceHeader = "Trace-Id"
 
@@ -39,9 +35,7 @@ func (p *Provider) observe(next http.Handler) http.Handler {
 		}
 		t.Languages = r.Header.Values("Accept-Language")
 		w.Header()[traceHeader] = []string{t.ID}
-		ctx, cancel := context.WithTimeout(trail.With(r.Context(), t), patience)
-		defer cancel()
-		r = r.WithContext(ctx)
+		r = r.WithContext(trail.With(r.Context(), t))
 		next.ServeHTTP(answer, r)
 		now := time.Now()
 		if end != nil {
@@ -95,6 +89,19 @@ func path(r *http.Request) string {
 		return pattern
 	}
 	return "unknown"
+}
+
+// patience is how long a request may take to be answered. The server's own limits are for what comes and goes over the network; this one
+// is for what waits inside.
+const patience = 25 * time.Second
+
+// inTime ends what waits for longer.
+func inTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // survive turns a panic into a 500 for that request alone.

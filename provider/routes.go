@@ -39,18 +39,35 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	}
 	r.Use(p.observe, p.survive, secureHeaders(issuer))
 
-	// What programs call, from browsers of any origin too.
+	// Documents that anybody may read, from browsers of any origin too. They are in memory.
 	r.Group(func(r chi.Router) {
 		r.Use(anyOrigin(http.MethodGet, http.MethodHead, http.MethodPost))
-		route(r, openid, wrongMethod, get(e.discovery.Metadata))
-		route(r, oauth2, wrongMethod, get(e.discovery.Metadata))
-		route(r, base+oauth.JWKSPath, wrongMethod, get(e.discovery.JWKS))
+		route(r, openid, wrongMethod, get(quietly(e.discovery.Metadata)))
+		route(r, oauth2, wrongMethod, get(quietly(e.discovery.Metadata)))
+		route(r, base+oauth.JWKSPath, wrongMethod, get(quietly(e.discovery.JWKS)))
+	})
+	r.Handle(base+"/assets/*", p.pages.Assets())
+
+	r.Group(func(r chi.Router) {
+		r.Use(inTime)
+		p.programs(r, base, e)
+		err = p.browsers(r, base, o, issuer, e)
+		p.machines(r, base)
+	})
+	r.NotFound(p.notFound)
+	r.MethodNotAllowed(p.unknownMethod)
+	return r, err
+}
+
+// programs is what clients and resource servers call.
+func (p *Provider) programs(r chi.Router, base string, e endpoints) {
+	r.Group(func(r chi.Router) {
+		r.Use(anyOrigin(http.MethodGet, http.MethodHead, http.MethodPost))
 		route(r, base+oauth.TokenPath, wrongMethod, answers{"POST": oauth.Handler(e.token.Post)})
 		route(r, base+oauth.RevokePath, wrongMethod, answers{"POST": oauth.Handler(e.info.Revoke)})
 		userinfo := oauth.Handler(e.info.Userinfo)
 		route(r, base+oauth.UserinfoPath, wrongMethod, answers{"GET": userinfo, "POST": userinfo})
 	})
-
 	if e.register != nil {
 		r.Group(func(r chi.Router) {
 			r.Use(anyOrigin(http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete))
@@ -60,10 +77,12 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 			})
 		})
 	}
-
 	// What servers call: no CORS.
 	route(r, base+oauth.IntrospectPath, wrongMethod, answers{"POST": oauth.Handler(e.info.Introspect)})
+}
 
+// browsers is where people come.
+func (p *Provider) browsers(r chi.Router, base string, o Options, issuer *url.URL, e endpoints) error {
 	// Where a client sends a browser, by GET or by a form of its own.
 	page := func(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 		return problem.Handler(p.pages, func(w http.ResponseWriter, r *http.Request) error {
@@ -81,7 +100,7 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 	// Our own pages. Their forms are taken from our own pages alone.
 	own, err := p.sameOrigin(issuer)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.Group(func(r chi.Router) {
 		r.Use(own)
@@ -90,22 +109,20 @@ func (p *Provider) routes(o Options, issuer *url.URL, e endpoints) (http.Handler
 		route(r, base+interaction.ContinuePath, p.wrongPage, answers{"GET": page(e.authorize.Continue), "POST": page(e.authorize.Continue)})
 		route(r, base+logout.ConfirmPath, p.wrongPage, answers{"POST": page(e.logout.Confirm)})
 	})
-	r.Handle(base+"/assets/*", p.pages.Assets())
 	route(r, base+logos.Path+"/{hash}", p.wrongPage, get(func(w http.ResponseWriter, r *http.Request) { e.logos.Get(w, chi.URLParam(r, "hash")) }))
 	home := p.home(o.Issuer)
 	route(r, base+"/", p.wrongPage, get(home))
 	if base != "" {
 		route(r, base, p.wrongPage, get(home))
 	}
+	return nil
+}
 
-	// What the operator's machines call.
+// machines is what the operator's machines call.
+func (p *Provider) machines(r chi.Router, base string) {
 	route(r, base+seen.Path+"/{handle}", p.wrongPage, get(func(w http.ResponseWriter, r *http.Request) { p.seen.Get(w, r, p.notFound) }))
 	route(r, "/healthz", wrongMethod, get(p.healthz))
 	route(r, "/readyz", wrongMethod, get(p.readyz))
-
-	r.NotFound(p.notFound)
-	r.MethodNotAllowed(p.unknownMethod)
-	return r, nil
 }
 
 // anyOrigin lets scripts of every origin call, without the browser's credentials.
