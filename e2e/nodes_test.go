@@ -18,21 +18,31 @@ import (
 	"signet/storage"
 )
 
-var nodesFor = flag.Duration("nodes", 0, "how long TestNodes disturbs its nodes; 0: each fault once")
+var nodesFor = flag.Duration("nodes", 0, "how long TestNodes disturbs two nodes, and then three; 0: each fault once, three nodes alone")
 
-// TestNodes uses three nodes on one PostgreSQL from many sides while they are killed, PostgreSQL is killed, and its standby takes over, and
+// TestNodes uses some nodes on one PostgreSQL from many sides while they are killed, PostgreSQL is killed, and its standby takes over, and
 // holds them to all that they acknowledged. docs/reliability.md has the figures of a long run.
 func TestNodes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes twenty seconds")
 	}
 	t.Parallel()
+	sizes := []int{3}
+	if *nodesFor > 0 {
+		sizes = []int{2, 3}
+	}
+	for _, size := range sizes {
+		t.Run(fmt.Sprintf("%d nodes", size), func(t *testing.T) { testNodes(t, size) })
+	}
+}
+
+func testNodes(t *testing.T, size int) {
 	n := *seed
 	if n == 0 {
 		n = time.Now().UnixNano()
 	}
 	t.Logf("-seed %d", n)
-	c := newCluster(t, 3)
+	c := newCluster(t, size)
 	c.run(c.nodes[:1], func() {})
 	due := c.age()
 	c.run(c.nodes, func() { // all start at once, and each finds that the keys are due
@@ -269,17 +279,26 @@ func (c *cluster) disturb(m *memory, random *rand.Rand) {
 		{"all nodes are killed", kill(len(c.nodes))},
 		{"nodes are killed while PostgreSQL is down", crash(func() { c.primary.Kill(c.t); kill(2)() })},
 	}
+	standby := fault{"the standby is killed", func() { // nobody gets an answer meanwhile, nor 503
+		c.standby.Kill(c.t)
+		between(200*time.Millisecond, 800*time.Millisecond)
+		if err := c.standby.Restart(); err != nil {
+			c.t.Fatal(err)
+		}
+		m.alone++
+	}}
 	do := func(f fault) {
-		c.t.Logf("%s", f.name)
+		c.t.Log(f.name)
 		f.do()
 		between(200*time.Millisecond, time.Second)
 	}
 	begun := time.Now()
-	for _, f := range faults {
+	while := append(slices.Clone(faults), standby) // there is one
+	for _, f := range while {
 		do(f)
 	}
 	for time.Since(begun) < *nodesFor/2 {
-		do(faults[random.IntN(len(faults))])
+		do(while[random.IntN(len(while))])
 	}
 	do(fault{"the standby takes over", func() {
 		defer c.over(c.begin())
@@ -410,8 +429,8 @@ func (c *cluster) report(m *memory) {
 	}
 	c.t.Logf("%v with %d nodes: %d requests, %d answers lost, %d times 503", m.took.Round(time.Second), len(c.nodes), c.requests.Load(), c.lost.Load(), c.unavailable.Load())
 	c.t.Logf("%d nodes killed, %d starts, %d of them without PostgreSQL in vain", m.killed, starts, failed)
-	c.t.Logf("PostgreSQL killed %d times, crashed by itself %d times, its standby took over once; away at most %v, the first refresh at most %v after it was back, and the last request that got 503 was sent at most %v after that",
-		m.crashed, m.recovered, longest.Round(time.Millisecond), mended.Round(time.Millisecond), c.afterwards().Round(time.Millisecond))
+	c.t.Logf("PostgreSQL killed %d times, crashed by itself %d times; its standby killed %d times, and took over once; PostgreSQL was away at most %v, the first refresh at most %v after it was back, and the last request that got 503 was sent at most %v after that",
+		m.crashed, m.recovered, m.alone, longest.Round(time.Millisecond), mended.Round(time.Millisecond), c.afterwards().Round(time.Millisecond))
 	c.t.Logf("%d refreshes acknowledged; %d looks after a lost answer, and at %d the rotation had happened", m.refreshed.Load(), m.reasked.Load(), m.done.Load())
 	c.t.Logf("%d sign-ins with password, %d ended again; %d codes redeemed", m.signedIn.Load(), len(m.left), m.codes.Load())
 	c.t.Logf("%d races for a code and %d for a refresh token, of %d each, were answered whole", m.codeRaces.Load(), m.refreshRaces.Load(), racers)

@@ -32,8 +32,10 @@ type memory struct {
 	commands, commandsFailed atomic.Int64
 	rotations                atomic.Int64
 
-	killed, crashed, recovered int // nodes; PostgreSQL; and PostgreSQL by itself
-	took                       time.Duration
+	killed             int // nodes
+	crashed, recovered int // PostgreSQL, and one process of it
+	alone              int // the standby
+	took               time.Duration
 
 	mutex    sync.Mutex
 	families []*family
