@@ -12,42 +12,65 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// A server runs in a child process, this same program with roleVariable set, so that its CPU time can be told from the load's. The child
-// says in one line of JSON where it listens. Then it answers each line on its standard input with the CPU time that it has used so
-// far, in microseconds, and ends when its standard input does: it cannot outlive its parent. A line that is not empty names the file that a
-// CPU profile goes to from now on.
+// What is measured runs in child processes, this same program with taskVariable set, so that each one's CPU time can be told from the
+// load's. A child says in one line of JSON what it is. Then it does what each line on its standard input says, answers it with what it
+// has used until then, and ends when its standard input does: it cannot outlive its parent.
+const taskVariable = "BENCH_TASK"
+
+// The lines that a child obeys. An empty one does nothing, and is answered all the same.
 const (
-	roleVariable = "SIGNET_BENCH_ROLE"
-	logVariable  = "SIGNET_BENCH_LOG"
+	profileTo    = "profile "       // and a file: a CPU profile goes there from now on
+	accessTokens = "access-tokens " // and an algorithm: access tokens are signed with it from now on
 )
+
+// task is what a child is to be.
+type task struct {
+	Role    string // of the table roles
+	Address string // where it listens, host:port; that of a provider is in its tokens
+	Folder  string // of the store, and of the log
+	URL     string // of the PostgreSQL database that is the store instead; ""
+	Log     bool   // the provider writes its request log
+	Lines   int    // how many users and lines of refresh tokens are put into the store
+}
 
 // greeting is the child's first line.
 type greeting struct {
-	Address string // host:port
-	Seed    seed   `json:",omitzero"` // of a provider
+	Address string `json:",omitzero"` // where a server listens
+	URL     string `json:",omitzero"` // of a database
+	Seed    seed   `json:",omitzero"` // what was put into a store
 }
 
-// child is a server's process.
+// used is what a process has used until now: CPU time, of user and system, and what it has of the machine's memory.
+type used struct {
+	CPU      time.Duration
+	Resident int64 // bytes
+}
+
+// child is a process.
 type child struct {
 	greeting
 	process *exec.Cmd
 	ask     io.WriteCloser
 	answers *bufio.Reader
+	alg     string // that access tokens are signed with
 }
 
-func start(role string, s settings) (*child, error) {
+func start(t task) (*child, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	c := &child{process: exec.Command(program)}
-	c.process.Env = append(os.Environ(), roleVariable+"="+role, logVariable+"="+strconv.FormatBool(s.log))
+	told, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	c := &child{process: exec.Command(program), alg: defaultAlg}
+	c.process.Env = append(os.Environ(), taskVariable+"="+string(told))
 	c.process.Stderr = os.Stderr
 	if c.ask, err = c.process.StdinPipe(); err != nil {
 		return nil, err
@@ -65,30 +88,44 @@ func start(role string, s settings) (*child, error) {
 		err = json.Unmarshal(line, &c.greeting)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the %s did not start: %w", role, err), c.stop())
+		return nil, errors.Join(fmt.Errorf("the %s did not start: %w", t.Role, err), c.stop())
 	}
 	return c, nil
 }
 
-// cpu is the CPU time that the child has used until now, user and system.
-func (c *child) cpu() (time.Duration, error) { return c.tell("") }
+// used is what the child has used until now. A nil child has used nothing.
+func (c *child) used() (used, error) {
+	if c == nil {
+		return used{}, nil
+	}
+	return c.tell("")
+}
 
 // profile has the child write a profile of its CPU time from now on.
 func (c *child) profile(path string) error {
-	_, err := c.tell(path)
+	_, err := c.tell(profileTo + path)
 	return err
 }
 
-func (c *child) tell(line string) (time.Duration, error) {
+// sign has a provider sign access tokens with an algorithm.
+func (c *child) sign(alg string) error {
+	if alg == c.alg {
+		return nil
+	}
+	c.alg = alg
+	_, err := c.tell(accessTokens + alg)
+	return err
+}
+
+func (c *child) tell(line string) (u used, err error) {
 	if _, err := io.WriteString(c.ask, line+"\n"); err != nil {
-		return 0, err
+		return u, err
 	}
-	told, err := c.answers.ReadString('\n')
+	told, err := c.answers.ReadBytes('\n')
 	if err != nil {
-		return 0, err
+		return u, err
 	}
-	micros, err := strconv.ParseInt(strings.TrimSpace(told), 10, 64)
-	return time.Duration(micros) * time.Microsecond, err
+	return u, json.Unmarshal(told, &u)
 }
 
 func (c *child) stop() error {
@@ -96,27 +133,20 @@ func (c *child) stop() error {
 	return c.process.Wait()
 }
 
-// serve is the child's side: it serves the handler until the parent has enough.
-func serve(handler http.Handler, hello func(address string) (greeting, error)) error {
-	if _, err := pin(first); err != nil {
+// serve is the child's side of a server: it serves the handler until the parent has enough. does does what the lines say that not all servers
+// know.
+func serve(address string, handler http.Handler, does func(line string) error) error {
+	if err := pinned(first); err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(1)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	g, err := hello(listener.Addr().String())
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	if err := json.NewEncoder(os.Stdout).Encode(g); err != nil {
-		return err
-	}
-	if err := obey(os.Stdin, os.Stdout); err != nil {
+	if err := obey(greeting{Address: listener.Addr().String()}, own, does); err != nil {
 		return err
 	}
 	server.Close()
@@ -126,11 +156,23 @@ func serve(handler http.Handler, hello func(address string) (greeting, error)) e
 	return nil
 }
 
-// obey answers the parent's lines.
-func obey(in io.Reader, out io.Writer) error {
-	lines := bufio.NewScanner(in)
+// pinned keeps a server on one core.
+func pinned(pick core) error {
+	_, err := pin(pick)
+	runtime.GOMAXPROCS(1)
+	return err
+}
+
+// obey greets the parent and answers its lines.
+func obey(g greeting, uses func() (used, error), does func(line string) error) error {
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(g); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		if path := lines.Text(); path != "" {
+		line := lines.Text()
+		if path, ok := strings.CutPrefix(line, profileTo); ok {
 			profile, err := os.Create(path)
 			if err != nil {
 				return err
@@ -140,17 +182,30 @@ func obey(in io.Reader, out io.Writer) error {
 				return err
 			}
 			defer pprof.StopCPUProfile()
+		} else if line != "" {
+			if err := does(line); err != nil {
+				return err
+			}
 		}
-		fmt.Fprintln(out, cpuTime().Microseconds())
+		u, err := uses()
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(u); err != nil {
+			return err
+		}
 	}
 	return lines.Err()
 }
 
-// cpuTime is the CPU time of this process.
-func cpuTime() time.Duration {
+// own is what this process has used.
+func own() (used, error) {
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
-		panic(err) // only for arguments that are no use
+		return used{}, err
 	}
-	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+	return used{CPU: time.Duration(use.Utime.Nano() + use.Stime.Nano()), Resident: resident(os.Getpid())}, nil
 }
+
+// deaf is a child that knows no lines of its own.
+func deaf(line string) error { return fmt.Errorf("what is %q?", line) }

@@ -11,10 +11,16 @@ type sample struct {
 	rate     float64       // answers a second
 	p50, p99 time.Duration // latencies
 	cpu      float64       // microseconds of the server for each answer
+	database float64       // and of PostgreSQL
 }
 
-// load has workers repeat what the row does, each on a connection of its own, for so long.
-func (r row) load(workers int, duration time.Duration) (sample, error) {
+// load has workers repeat what the row does, each on a connection of its own, for so long. database is nil where there is none.
+func (r row) load(workers int, duration time.Duration, database *child) (sample, error) {
+	if r.alg != "" {
+		if err := r.server.sign(r.alg); err != nil {
+			return sample{}, err
+		}
+	}
 	all := make([]*worker, workers)
 	for n := range all {
 		c, err := dial(r.server.Address)
@@ -24,8 +30,9 @@ func (r row) load(workers int, duration time.Duration) (sample, error) {
 		defer c.net.Close()
 		all[n] = &worker{conn: c, number: n, of: workers}
 	}
-	before, err := r.server.cpu()
-	if err != nil {
+	before, errBefore := r.server.used()
+	databaseBefore, err := database.used()
+	if err := errors.Join(errBefore, err); err != nil {
 		return sample{}, err
 	}
 	began := time.Now()
@@ -38,8 +45,9 @@ func (r row) load(workers int, duration time.Duration) (sample, error) {
 		errs = append(errs, <-done)
 	}
 	took := time.Since(began)
-	after, err := r.server.cpu()
-	if err := errors.Join(append(errs, err)...); err != nil {
+	after, errAfter := r.server.used()
+	databaseAfter, err := database.used()
+	if err := errors.Join(append(errs, errAfter, err)...); err != nil {
 		return sample{}, err
 	}
 	var latencies []time.Duration
@@ -50,8 +58,13 @@ func (r row) load(workers int, duration time.Duration) (sample, error) {
 	n := len(latencies)
 	return sample{
 		rate: float64(n) / took.Seconds(), p50: latencies[n/2], p99: latencies[n*99/100],
-		cpu: float64((after - before).Microseconds()) / float64(n),
+		cpu: each(after.CPU-before.CPU, n), database: each(databaseAfter.CPU-databaseBefore.CPU, n),
 	}, nil
+}
+
+// each is the microseconds of each of n.
+func each(total time.Duration, n int) float64 {
+	return float64(total.Nanoseconds()) / 1000 / float64(n)
 }
 
 // worker is one connection in a closed loop: it asks again when it was answered.

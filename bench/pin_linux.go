@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -15,8 +17,8 @@ type core func(cores []int) int
 func first(cores []int) int { return cores[0] }
 func last(cores []int) int  { return cores[len(cores)-1] }
 
-// coresVariable tells children which cores there are: they inherit the one that their parent was kept on.
-const coresVariable = "SIGNET_BENCH_CORES"
+// coresVariable, which is none of Signet's, tells children which cores there are: they inherit the one that their parent was kept on.
+const coresVariable = "BENCH_CORES"
 
 // pin keeps this process on one core, threads that it starts later too, and says so. On a single core there is nothing to keep apart.
 func pin(pick core) (string, error) {
@@ -43,6 +45,27 @@ func pin(pick core) (string, error) {
 		}
 	}
 	return fmt.Sprintf("servers on core %d, load on core %d of %d", first(cores), last(cores), len(cores)), nil
+}
+
+// spread lets the process that start starts run on all cores.
+func spread(start func() error) error {
+	cores, err := allowed()
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread() // the new process takes after this thread
+	defer runtime.UnlockOSThread()
+	var before, all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	for _, n := range cores {
+		all.Set(n)
+	}
+	if err := unix.SchedSetaffinity(0, &all); err != nil {
+		return err
+	}
+	return errors.Join(start(), unix.SchedSetaffinity(0, &before))
 }
 
 // allowed are the cores that the first process was given.

@@ -34,22 +34,28 @@ func basicAuth(id, secret string) string {
 
 func errNoCode(location string) error { return fmt.Errorf("no code came back, but %q", location) }
 
+// The scopes of lines of refresh tokens, without an ID token and with one.
+const (
+	offlineScope = "email offline_access"
+	openidScope  = "openid profile email offline_access"
+)
+
 // prepare signs the people in, through the pages, and fills the store with lines of refresh tokens: a commit on an empty store touches
 // one page, whatever it changes.
-func prepare(provider *child, s settings) (stock, error) {
-	const scope = "openid profile email offline_access"
+func prepare(provider *child, seed seed, s settings) (stock, error) {
 	made := stock{
-		plain: lines{client: provider.Seed.ES256, scope: "email offline_access"},
-		es256: lines{client: provider.Seed.ES256, scope: scope},
-		rs256: lines{client: provider.Seed.RS256, scope: scope},
+		plain:   lines{client: seed.ES256, scope: offlineScope},
+		es256:   lines{client: seed.ES256, scope: openidScope},
+		rs256:   lines{client: seed.RS256, scope: openidScope},
+		service: seed.Service,
 	}
-	for _, name := range provider.Seed.Users {
+	for _, name := range seed.Users {
 		b, err := newBrowser(provider.Address, name)
 		if err != nil {
 			return made, err
 		}
-		for _, client := range []credentials{provider.Seed.ES256, provider.Seed.RS256} {
-			if err := b.agree(client, scope); err != nil {
+		for _, client := range []credentials{seed.ES256, seed.RS256} {
+			if err := b.agree(client, openidScope); err != nil {
 				return made, err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 )
 
 // row is one thing that is measured.
@@ -12,12 +13,14 @@ type row struct {
 	server *child
 	ask    func(*worker) error
 	floor  string // the row that it is compared with; "": it is a floor
+	alg    string // of access tokens; "": any
 }
 
 const (
 	rowDocument = "floor: a document"
 	rowES256    = "floor: one ES256 signature"
 	rowRS256    = "floor: one RS256 signature"
+	rowEdDSA    = "floor: one EdDSA signature"
 )
 
 // rowsOf are the rows that match, after the floors that they are compared with.
@@ -35,19 +38,23 @@ func rowsOf(floor, provider *child, s stock, match *regexp.Regexp) []row {
 		}
 	}
 	all := []row{
-		{rowDocument, floor, get(floorDocument), ""},
-		{rowES256, floor, form(floorES256), ""},
-		{rowRS256, floor, form(floorRS256), ""},
-		{"discovery", provider, get("/.well-known/openid-configuration"), rowDocument},
-		{"JWKS", provider, get("/jwks"), rowDocument},
-		{"userinfo", provider, s.userinfo, rowDocument},
-		{"introspection", provider, s.introspect, rowDocument},
-		{"refresh", provider, s.plain.refresh, rowES256},
-		{"refresh, ID token ES256", provider, s.es256.refresh, rowES256},
-		{"refresh, ID token RS256", provider, s.rs256.refresh, rowRS256},
-		{"refresh, then userinfo", provider, s.refreshAndUserinfo, rowES256},
-		{"authorization with a session", provider, s.authorize, rowDocument},
-		{"code flow, ID token ES256", provider, s.codeFlow, rowES256},
+		{rowDocument, floor, get(floorDocument), "", ""},
+		{rowES256, floor, form(floorES256), "", ""},
+		{rowRS256, floor, form(floorRS256), "", ""},
+		{rowEdDSA, floor, form(floorEdDSA), "", ""},
+		{"discovery", provider, get("/.well-known/openid-configuration"), rowDocument, ""},
+		{"JWKS", provider, get("/jwks"), rowDocument, ""},
+		{"client_credentials ES256", provider, s.serve, rowES256, "ES256"},
+		{"client_credentials RS256", provider, s.serve, rowRS256, "RS256"},
+		{"client_credentials EdDSA", provider, s.serve, rowEdDSA, "EdDSA"},
+		{"userinfo", provider, s.userinfo, rowDocument, "ES256"},
+		{"introspection", provider, s.introspect, rowDocument, "ES256"},
+		{"refresh", provider, s.plain.refresh, rowES256, "ES256"},
+		{"refresh, ID token ES256", provider, s.es256.refresh, rowES256, "ES256"},
+		{"refresh, ID token RS256", provider, s.rs256.refresh, rowRS256, "ES256"},
+		{"refresh, then userinfo", provider, s.refreshAndUserinfo, rowES256, "ES256"},
+		{"authorization with a session", provider, s.authorize, rowDocument, "ES256"},
+		{"code flow, ID token ES256", provider, s.codeFlow, rowES256, "ES256"},
 	}
 	var rows []row
 	floors := map[string]bool{}
@@ -56,12 +63,7 @@ func rowsOf(floor, provider *child, s stock, match *regexp.Regexp) []row {
 			rows, floors[r.floor] = append(rows, r), true
 		}
 	}
-	for i := 2; i >= 0; i-- {
-		if floors[all[i].name] {
-			rows = append([]row{all[i]}, rows...)
-		}
-	}
-	return rows
+	return append(slices.DeleteFunc(all, func(r row) bool { return !floors[r.name] }), rows...)
 }
 
 // line is a line of refresh tokens: the current one.
@@ -77,7 +79,14 @@ type lines struct {
 // stock is what the provider gave out before the measuring began.
 type stock struct {
 	plain, es256, rs256 lines
+	service             credentials
 	browsers            []string // the Cookie header of each
+}
+
+// serve gets an access token for the client itself.
+func (s *stock) serve(w *worker) error {
+	a, err := w.post("/token", s.service.basic(), "grant_type=client_credentials")
+	return a.want(http.StatusOK, err)
 }
 
 // refresh uses a refresh token, and remembers the next one.

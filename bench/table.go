@@ -10,16 +10,19 @@ import (
 
 // table collects the samples of all rows, by round.
 type table struct {
-	rows    []row
-	samples map[string][]sample
+	rows     []row
+	database *child // nil: there is none
+	samples  map[string][]sample
 }
 
-func newTable(rows []row) *table { return &table{rows: rows, samples: map[string][]sample{}} }
+func newTable(rows []row, database *child) *table {
+	return &table{rows: rows, database: database, samples: map[string][]sample{}}
+}
 
 // round measures each row once.
 func (t *table) round(workers int, duration time.Duration) error {
 	for _, r := range t.rows {
-		s, err := r.load(workers, duration)
+		s, err := r.load(workers, duration, t.database)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
@@ -30,17 +33,31 @@ func (t *table) round(workers int, duration time.Duration) error {
 
 func (t *table) print(to io.Writer) {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "%-32s\tanswers/s\tp50 ms\tp99 ms\tCPU µs/answer\t× floor\t\n", "")
+	fmt.Fprintf(w, "%-32s\tanswers/s\tp50 ms\tp99 ms\tCPU µs/answer\t× floor\t", "")
+	if t.database != nil {
+		fmt.Fprint(w, "PostgreSQL's µs\t")
+	}
+	fmt.Fprintln(w)
 	for _, r := range t.rows {
-		all := t.samples[r.name]
-		fmt.Fprintf(w, "%-32s\t%.0f\t%.2f\t%.2f\t%.1f\t%s\t\n", r.name,
-			median(all, func(s sample) float64 { return s.rate }),
-			median(all, func(s sample) float64 { return 1000 * s.p50.Seconds() }),
-			median(all, func(s sample) float64 { return 1000 * s.p99.Seconds() }),
-			median(all, func(s sample) float64 { return s.cpu }),
-			t.ratio(r))
+		m := t.median(r)
+		fmt.Fprintf(w, "%-32s\t%.0f\t%.2f\t%.2f\t%.1f\t%s\t", r.name, m.rate, 1000*m.p50.Seconds(), 1000*m.p99.Seconds(), m.cpu, t.ratio(r))
+		if t.database != nil {
+			fmt.Fprintf(w, "%.1f\t", m.database)
+		}
+		fmt.Fprintln(w)
 	}
 	w.Flush()
+}
+
+// median is a row's, over the rounds, figure by figure.
+func (t *table) median(r row) sample {
+	all := t.samples[r.name]
+	return sample{
+		rate: median(all, func(s sample) float64 { return s.rate }),
+		p50:  time.Duration(median(all, func(s sample) float64 { return float64(s.p50) })),
+		p99:  time.Duration(median(all, func(s sample) float64 { return float64(s.p99) })),
+		cpu:  median(all, func(s sample) float64 { return s.cpu }), database: median(all, func(s sample) float64 { return s.database }),
+	}
 }
 
 // ratio is the median, over the rounds, of the row's CPU time divided by its floor's in the same round.
