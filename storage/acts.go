@@ -65,6 +65,8 @@ type Users interface {
 	UserByLogin(ctx context.Context, login string) (User, error)
 	// Users returns all users, by name.
 	Users(ctx context.Context) ([]User, error)
+	// DeclaredUsers returns those whom the configuration file declares ([OriginFile]), by name. It reads no others.
+	DeclaredUsers(ctx context.Context) ([]User, error)
 	// SaveUser stores u and returns it with its next revision. Revisions are compared as in SaveClient. A name or address that
 	// another user signs in with, as a name or as an address, is ErrExists. When end is true everything that was begun in the user's name ends in the
 	// same commit: the epoch moves on. A user who becomes disabled, or whose password changes, ends so whatever end says.

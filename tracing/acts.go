@@ -112,6 +112,12 @@ func (s acts) Users(ctx context.Context) (all []storage.User, err error) {
 	return s.Store.Users(ctx)
 }
 
+func (s acts) DeclaredUsers(ctx context.Context) (all []storage.User, err error) {
+	ctx, end := s.tracer.act(ctx, "DeclaredUsers")
+	defer end(&err)
+	return s.Store.DeclaredUsers(ctx)
+}
+
 func (s acts) SaveUser(ctx context.Context, u storage.User, over bool, o storage.Change) (got storage.User, err error) {
 	ctx, end := s.tracer.act(ctx, "SaveUser")
 	defer end(&err)

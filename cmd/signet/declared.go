@@ -412,12 +412,12 @@ func (d declared) applyUsers(ctx context.Context, store storage.Store, now time.
 		}
 		log.Info("user taken from the file", "user", want.Sub)
 	}
-	all, err := store.Users(ctx)
+	all, err := store.DeclaredUsers(ctx)
 	if err != nil {
 		return err
 	}
 	for _, u := range all {
-		if u.Origin != storage.OriginFile || wanted[storage.LoginKey(u.Name)] {
+		if wanted[storage.LoginKey(u.Name)] {
 			continue
 		}
 		u.Origin, u.Disabled, u.Updated = storage.OriginOperator, true, now

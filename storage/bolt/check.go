@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"signet/storage"
+	"signet/storage/codec"
 	"signet/storage/rows"
 )
 
@@ -30,6 +31,7 @@ func (s *Store) Check(ctx context.Context, row func(storage.Row) error, login fu
 		}
 		t.checkKeys(found)
 		t.checkCounts(found)
+		t.checkDeclared(found)
 		return t.bucket([]byte(loginBucket)).ForEach(func(key, sub []byte) error {
 			login(storage.Login{Key: string(key), Sub: string(sub)})
 			return nil
@@ -41,6 +43,26 @@ func (s *Store) Check(ctx context.Context, row func(storage.Row) error, login fu
 	return s.do(ctx, func(t *tx) error {
 		for err := range t.bolt.Check() {
 			fault(storage.Fault{Problem: "the pages of the file: " + err.Error()})
+		}
+		return nil
+	})
+}
+
+// checkDeclared finds users whom the file declares and the index does not have, and the reverse.
+func (t *tx) checkDeclared(fault func(storage.Fault)) {
+	declared := t.bucket([]byte(declaredBucket))
+	for key, row := range t.stored(storage.KindUser) {
+		var u storage.User
+		if codec.Decode(row, &u) != nil {
+			continue // who is given the rows finds it
+		}
+		if (u.Origin == storage.OriginFile) != (t.get(declared, key) != nil) {
+			fault(storage.Fault{Kind: storage.KindUser, Key: printable(key), Problem: "the index of declared users says otherwise"})
+		}
+	}
+	_ = declared.ForEach(func(sub, _ []byte) error { // its only error is that of the function
+		if t.get(t.bucket([]byte(userRows)), sub) == nil {
+			fault(storage.Fault{Kind: storage.KindUser, Key: printable(sub), Problem: "the index of declared users has it, and there is none"})
 		}
 		return nil
 	})

@@ -271,14 +271,23 @@ func TestOtherFiles(t *testing.T) {
 	t.Run("a store of version 1 gets what it lacks", func(t *testing.T) {
 		t.Parallel()
 		path := sound(t)
+		old := openTest(t, func(o *Options) { o.Path = path })
+		if _, err := old.SaveUser(t.Context(), storage.User{Sub: "declared", Name: "declared", Origin: storage.OriginFile}, false, storage.Change{Now: epoch}); err != nil {
+			t.Fatal(err)
+		}
+		if err := old.Close(); err != nil {
+			t.Fatal(err)
+		}
 		db, err := bbolt.Open(path, 0o600, &bbolt.Options{PageSize: pageSize})
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = db.Update(func(bolt *bbolt.Tx) error {
 			err := bolt.Bucket([]byte(metaBucket)).Put(metaVersion, []byte{0, 0, 0, 1})
-			for _, name := range bucketsSince2 {
-				err = errors.Join(err, bolt.DeleteBucket([]byte(name)))
+			for _, names := range bucketsSince {
+				for _, name := range names {
+					err = errors.Join(err, bolt.DeleteBucket([]byte(name)))
+				}
 			}
 			return err
 		})
@@ -289,6 +298,9 @@ func TestOtherFiles(t *testing.T) {
 			s := openTest(t, func(o *Options) { o.Path = path })
 			if _, err := s.User(t.Context(), "saved1"); err != nil {
 				t.Error(err)
+			}
+			if declared, err := s.DeclaredUsers(t.Context()); err != nil || len(declared) != 1 || declared[0].Sub != "declared" {
+				t.Error(declared, err)
 			}
 			s.SpendAssertion(t.Context(), "c", "j", epoch.Add(time.Minute), storage.Change{Now: epoch})
 			if err := s.SpendAssertion(t.Context(), "c", "j", epoch.Add(time.Minute), storage.Change{Now: epoch}); !errors.Is(err, storage.ErrSpent) {

@@ -9,6 +9,7 @@
 //	resources      0x00 ‖ resource             Resource (the default resource's id is empty, and bbolt has no empty keys)
 //	users          sub                         User
 //	logins         LoginKey                    sub: names and addresses share one name space
+//	declared       sub                         nothing: the users whom the configuration file declares
 //	removed        kind ‖ id                   when: an id that was taken is never given again
 //	ring           "ring"                      Ring
 //	browsers       ID                          Browser

@@ -324,6 +324,9 @@ func (t *tx) place(row arrived, now time.Time) {
 		if row.Kind == storage.KindInteraction {
 			t.count(countInteraction, r.Address, r.ID, r.Expires)
 		}
+	case storage.User:
+		t.put(b, key, row.Record)
+		t.declare(r)
 	case storage.KeptRequest:
 		t.put(b, key, row.Record)
 		t.count(countKept, r.Address, r.ID, r.Created.Add(storage.KeptWindow))

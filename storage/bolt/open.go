@@ -236,7 +236,7 @@ func guard(f func() error) (err error) {
 }
 
 // storeVersion counts the layouts of the file; see the package comment.
-const storeVersion = 2
+const storeVersion = 3
 
 const metaBucket = "meta"
 
@@ -250,13 +250,13 @@ var (
 
 // buckets are those of the top level.
 var buckets = []string{
-	metaBucket, string(clientRows), string(resourceRows), string(userRows), loginBucket, removedBucket, string(ringRows),
+	metaBucket, string(clientRows), string(resourceRows), string(userRows), loginBucket, declaredBucket, removedBucket, string(ringRows),
 	string(browserRows), string(sessionRows), string(consentRows), string(familyRows),
 	string(codeRows), string(interactionRows), string(openRows), string(keptRows), string(assertionRows), string(initialRows), auditBucket,
 }
 
-// bucketsSince2 are those that files of version 1 lack.
-var bucketsSince2 = []string{string(assertionRows), string(initialRows)}
+// bucketsSince are those that files of an earlier version lack, by the version that brought them.
+var bucketsSince = map[uint32][]string{2: {string(assertionRows), string(initialRows)}, 3: {declaredBucket}}
 
 // prepare makes the store of an empty file, and checks that any other one is ours and readable at its upper levels.
 func (s *Store) prepare(found bool) error {
@@ -276,8 +276,8 @@ func (s *Store) prepare(found bool) error {
 		if bolt.Bucket([]byte(metaBucket)).Get(metaUnfinished) != nil {
 			return fmt.Errorf("%w: %s is what an interrupted restore or migration left behind; remove it and begin again", ErrUnfinished, s.path)
 		}
-		if version < 2 {
-			return s.migrate(newTx(bolt, s.log))
+		if version < storeVersion {
+			return s.migrate(newTx(bolt, s.log), version)
 		}
 		for _, name := range buckets {
 			b := bolt.Bucket([]byte(name))
@@ -291,11 +291,21 @@ func (s *Store) prepare(found bool) error {
 	})
 }
 
-// migrate makes a file of version 1 one of version 2, in one commit, and checks it as any other.
-func (s *Store) migrate(t *tx) error {
-	for _, name := range bucketsSince2 {
-		if _, err := t.bolt.CreateBucketIfNotExists([]byte(name)); err != nil {
-			return fmt.Errorf("migrate %s: %w", s.path, err)
+// migrate makes a file of an earlier version one of this version, in one commit, and checks it as any other.
+func (s *Store) migrate(t *tx, version uint32) error {
+	for since, names := range bucketsSince {
+		for _, name := range names {
+			if since <= version {
+				continue
+			}
+			if _, err := t.bolt.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return fmt.Errorf("migrate %s: %w", s.path, err)
+			}
+		}
+	}
+	if users := t.bucket([]byte(userRows)); version < 3 && users != nil { // without them it is damaged, as is about to be found
+		for _, u := range userRows.all(t) {
+			t.declare(u)
 		}
 	}
 	t.put(t.bucket([]byte(metaBucket)), metaVersion, binary.BigEndian.AppendUint32(nil, storeVersion))

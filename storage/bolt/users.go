@@ -14,6 +14,9 @@ const userRows table[storage.User] = "users"
 // loginBucket leads from a LoginKey to a sub.
 const loginBucket = "logins"
 
+// declaredBucket has the subs of the users whom the file declares: a start asks for them, however many others there are.
+const declaredBucket = "declared"
+
 // User implements [storage.Users].
 func (s *Store) User(ctx context.Context, sub string) (storage.User, error) {
 	u, err := lookUp(ctx, s, s.users, sub)
@@ -43,6 +46,19 @@ func (s *Store) Users(ctx context.Context) (users []storage.User, err error) {
 	return users, err
 }
 
+// DeclaredUsers implements [storage.Users].
+func (s *Store) DeclaredUsers(ctx context.Context) (users []storage.User, err error) {
+	err = s.view(ctx, func(t *tx) error {
+		return t.bucket([]byte(declaredBucket)).ForEach(func(sub, _ []byte) error {
+			u, err := found(userRows.get(t, sub))
+			users = append(users, u)
+			return err
+		})
+	})
+	slices.SortFunc(users, decide.ByName)
+	return users, err
+}
+
 // SaveUser implements [storage.Users].
 func (s *Store) SaveUser(ctx context.Context, u storage.User, end bool, o storage.Change) (saved storage.User, err error) {
 	err = s.do(ctx, func(t *tx) error {
@@ -57,6 +73,7 @@ func (s *Store) SaveUser(ctx context.Context, u storage.User, end bool, o storag
 		}
 		u, ended := decide.SaveUser(old, u, end)
 		t.saveLogins(old, u)
+		t.declare(u)
 		s.users.put(t, u.Sub, u)
 		saved, _ = s.users.get(t, u.Sub)
 		for _, e := range decide.UserEntries(u, ended, o) {
@@ -75,6 +92,7 @@ func (s *Store) RemoveUser(ctx context.Context, sub string, o storage.Change) er
 			return storage.ErrNotFound
 		}
 		t.saveLogins(old, storage.User{})
+		t.delete(t.bucket([]byte(declaredBucket)), []byte(sub))
 		t.dropConsents(sub)
 		s.users.delete(t, sub)
 		t.remove(removedUser, sub, o.Now)
@@ -91,6 +109,16 @@ func (t *tx) saveLogins(old, u storage.User) {
 	}
 	for _, key := range decide.LoginKeys(u) {
 		t.put(logins, []byte(key), []byte(u.Sub))
+	}
+}
+
+// declare puts a user into the index of those whom the file declares, or takes them out.
+func (t *tx) declare(u storage.User) {
+	declared := t.bucket([]byte(declaredBucket))
+	if u.Origin == storage.OriginFile {
+		t.put(declared, []byte(u.Sub), []byte{1})
+	} else {
+		t.delete(declared, []byte(u.Sub))
 	}
 }
 

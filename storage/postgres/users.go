@@ -46,6 +46,18 @@ func (s *Store) Users(ctx context.Context) (users []storage.User, err error) {
 	return users, err
 }
 
+// selectDeclared looks for the member "origin" with the value "file" as package codec writes it (RFC 8949 section 3.1), so that no other
+// user's record comes over the network.
+const selectDeclared = `SELECT revision, record FROM signet.users WHERE position('\x666f726967696e6466696c65'::bytea IN record) > 0`
+
+// DeclaredUsers implements [storage.Users].
+func (s *Store) DeclaredUsers(ctx context.Context) (users []storage.User, err error) {
+	users, err = list[storage.User](ctx, s, selectDeclared)
+	users = slices.DeleteFunc(users, func(u storage.User) bool { return u.Origin != storage.OriginFile }) // it stood in another member's text
+	slices.SortFunc(users, decide.ByName)
+	return users, err
+}
+
 // SaveUser implements [storage.Users]. That nobody else signs in with the name is held by the key of the table logins: who loses
 // against it tries again, and then finds it taken.
 func (s *Store) SaveUser(ctx context.Context, u storage.User, end bool, o storage.Change) (saved storage.User, err error) {

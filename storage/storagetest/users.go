@@ -85,6 +85,33 @@ var userCases = []testCase{
 		}
 		r.same(names, []string{"ann", "bob", "carl"})
 	}},
+	{"DeclaredUsers returns those whom the file declares, by name", func(r *room) {
+		names := func() (all []string) {
+			users, err := r.DeclaredUsers(r.ctx())
+			r.ok(err)
+			for _, u := range users {
+				r.same(u.Origin, storage.OriginFile)
+				all = append(all, u.Name)
+			}
+			return all
+		}
+		r.same(names(), []string(nil))
+		saved := map[string]storage.User{}
+		for sub, name := range map[string]string{"1": "carl", "2": "ann", "3": "bob", "4": "dora"} {
+			saved[sub] = r.save(storage.User{Sub: sub, Name: name, Origin: storage.OriginFile}, false)
+		}
+		r.save(storage.User{Sub: "5", Name: "eve", Origin: storage.OriginOperator, Profile: storage.Profile{Nickname: "origin file"}}, false)
+		r.same(names(), []string{"ann", "bob", "carl", "dora"})
+		changed, other := saved["2"], saved["3"]
+		changed.Name, other.Origin = "zoe", storage.OriginOperator
+		r.save(changed, false)
+		other = r.save(other, false)
+		r.ok(r.RemoveUser(r.ctx(), "1", change))
+		r.same(names(), []string{"dora", "zoe"})
+		other.Origin = storage.OriginFile
+		r.save(other, false)
+		r.same(names(), []string{"bob", "dora", "zoe"})
+	}},
 	{"SaveUser compares revisions as SaveClient", func(r *room) {
 		first := r.save(fullUser("1"), false)
 		_, err := r.SaveUser(r.ctx(), fullUser("1"), false, change)
