@@ -116,6 +116,8 @@ func (s *Store) EndService(ctx context.Context, id string, series uint32, o stor
 		if c, ok := decide.EndService(old.Record, series); ok {
 			a.write(updateClient, id, old.Revision, a.row(c))
 			a.record(audit.Entry{Time: o.Now, Event: audit.AccessEnded, Origin: o.Origin, Client: id, Detail: o.Detail})
+		} else {
+			a.confirm()
 		}
 		return nil
 	})

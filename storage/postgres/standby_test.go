@@ -25,9 +25,14 @@ func TestStandby(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	service, err := node.SaveClient(t.Context(), storage.Client{ID: clientID}, change)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ends := map[string]func(s *Store) error{
 		"EndFamily":  func(s *Store) error { return s.EndFamily(t.Context(), families[1].ID, clientID, change) },
 		"EndAccess":  func(s *Store) error { return s.EndAccess(t.Context(), families[2].ID, 0, clientID, change) },
+		"EndService": func(s *Store) error { return s.EndService(t.Context(), clientID, service.ServiceSeries, change) },
 		"EndSession": func(s *Store) error { return s.EndSession(t.Context(), issue.Authorization.Session, change) },
 	}
 	standby.Kill(t)
