@@ -2,7 +2,7 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"signet/keys"
 	"signet/storage"
+	"signet/storage/postgres"
 )
 
 var nodesFor = flag.Duration("nodes", 0, "how long TestNodes disturbs two nodes, and then three; 0: each fault once, three nodes alone")
@@ -136,6 +136,8 @@ const (
 // underLoad has the workers work while f runs.
 func (c *cluster) underLoad(m *memory, f func()) {
 	c.t.Helper()
+	store := c.store()
+	defer store.Close()
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	number := 0
@@ -180,7 +182,7 @@ func (c *cluster) underLoad(m *memory, f func()) {
 		})
 	}
 	worker("operating", func(context.Context, *http.Client) error { return c.operates(m, stop) })
-	worker("turning the keys", func(context.Context, *http.Client) error { return c.turnsKeys(m, stop) })
+	worker("turning the keys", func(context.Context, *http.Client) error { return c.turnsKeys(m, store, stop) })
 	defer all.Wait()
 	defer close(stop)
 	f()
@@ -191,51 +193,37 @@ const known = 90 * time.Second
 
 // turnsKeys rotates by command. Forced, the announced key signs at once; the one after it is announced then, and must not be forced before
 // all know it.
-func (c *cluster) turnsKeys(m *memory, stop <-chan struct{}) error {
+func (c *cluster) turnsKeys(m *memory, store *postgres.Store, stop <-chan struct{}) error {
 	for !over(stop) {
-		n := c.any() // the others know of a rotation within a minute
-		before, err := c.signing(m, n, stop)
+		before, err := c.ring(store)
 		if err != nil {
 			return err
 		}
-		_, refused := c.command(m, n, "", "key", "rotate", "--now", "--force")
-		after, err := c.signing(m, n, stop)
+		_, refused := c.command(m, c.any(), "", "key", "rotate", "--now", "--force")
+		after, err := c.ring(store)
+		saved := after.Revision - before.Revision
 		switch {
 		case err != nil:
 			return err
-		case over(stop):
-			return nil
-		case refused == nil && before == after:
-			return fmt.Errorf("a rotation was acknowledged, and%s sign as before", after)
-		case before != after:
+		case saved > 1 || saved == 0 && refused == nil || (saved == 0) != slices.Equal(signing(before), signing(after)):
+			return fmt.Errorf("the ring was saved %d times for one command (%w), %v signed before and %v after", saved, refused, signing(before), signing(after))
+		case saved == 1: // acknowledged or not
 			m.rotations.Add(1)
 			pause(stop, known)
+		default:
+			pause(stop, 300*time.Millisecond)
 		}
 	}
 	return nil
 }
 
-// signing asks a node which keys sign.
-func (c *cluster) signing(m *memory, n *node, stop <-chan struct{}) (kids string, err error) {
-	var out []byte
-	for out == nil && !over(stop) {
-		if out, err = c.command(m, n, "", "key", "list", "--json"); err != nil { // while PostgreSQL is away
-			pause(stop, 300*time.Millisecond)
+// ring reads the keys beside the nodes.
+func (c *cluster) ring(store *postgres.Store) (ring storage.Ring, err error) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		if ring, err = store.Ring(context.Background()); !errors.Is(err, storage.ErrUnavailable) || time.Now().After(deadline) {
+			return ring, err
 		}
 	}
-	if out == nil {
-		return "", nil
-	}
-	var list []keys.Info
-	if err := json.Unmarshal(out, &list); err != nil {
-		return "", fmt.Errorf("signet key list printed %s: %w", out, err)
-	}
-	for _, k := range list {
-		if k.State == keys.Active {
-			kids += " " + k.KID
-		}
-	}
-	return kids, nil
 }
 
 // fault is something that is done to the cluster.
