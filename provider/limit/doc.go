@@ -4,7 +4,9 @@
 // Who is counted depends on what is certain:
 //
 //   - A client that authenticated itself is counted by its id, wherever it calls from: one backend may speak for a million people.
-//   - Whoever did not, is counted by address: browsers, public clients (whose id anybody can send), and all that was refused. Of IPv6 the
+//   - Whoever brings an access token has as much again, by that client and address: a token proves that somebody got it, and not that the
+//     client asks. So nobody who has one can shut the client out.
+//   - Whoever did neither, is counted by address: browsers, public clients (whose id anybody can send), and all that was refused. Of IPv6 the
 //     /64 is one address. Behind trusted proxies it is the address that they vouch for.
 //   - Attempts to authenticate as one client from one address have a bucket besides, which failures alone empty. While it is empty
 //     nothing is compared, so it bounds guessing; and it is of that client alone, so a backend with an old secret does not shut out its

@@ -21,7 +21,7 @@ import (
 // Rates are the limits.
 type Rates struct {
 	Address      Rate // requests of an address that no client vouches for
-	Client       Rate // requests of a client that authenticated itself
+	Client       Rate // requests of a client that authenticated itself; and by its access tokens from one address
 	Guess        Rate // failed authentications as one client from one address
 	Registration Rate // registrations and their updates from an address
 }
@@ -38,6 +38,7 @@ var Default = Rates{
 const (
 	addresses     = 1 << 16
 	clientIDs     = 1 << 13
+	bearers       = 1 << 13
 	guesses       = 1 << 14
 	registrations = 1 << 13
 )
@@ -69,8 +70,8 @@ type Limits struct {
 	off   atomic.Bool
 	seed  maphash.Seed // nobody can choose addresses or ids that share a bucket
 
-	address, client, guess, registration *table
-	entries                              *rate.Limiter // of the audit log
+	address, client, bearer, guess, registration *table
+	entries                                      *rate.Limiter // of the audit log
 }
 
 // New returns Limits of which nobody used anything yet.
@@ -84,7 +85,8 @@ func New(o Options) *Limits {
 	return &Limits{
 		store: o.Store, now: o.Now, log: o.Log, seed: maphash.MakeSeed(),
 		address: newTable(o.Rates.Address, addresses), client: newTable(o.Rates.Client, clientIDs),
-		guess: newTable(o.Rates.Guess, guesses), registration: newTable(o.Rates.Registration, registrations),
+		bearer: newTable(o.Rates.Client, bearers),
+		guess:  newTable(o.Rates.Guess, guesses), registration: newTable(o.Rates.Registration, registrations),
 		entries: rate.NewLimiter(5, 20), // whoever has many addresses shall not fill it
 	}
 }
@@ -94,6 +96,7 @@ func (l *Limits) Change(r Rates, on bool) {
 	now := l.now()
 	l.address.change(r.Address, now)
 	l.client.change(r.Client, now)
+	l.bearer.change(r.Client, now)
 	l.guess.change(r.Guess, now)
 	l.registration.change(r.Registration, now)
 	l.off.Store(!on)
@@ -134,6 +137,18 @@ func (l *Limits) Client(r *http.Request, c storage.Client) error {
 		return l.Address(r)
 	}
 	return l.answer(r, "client", c.ID, l.client.take(l.id(c.ID), 1, l.now()))
+}
+
+// Bearer counts a request that brings an access token of a client: by the client at this address, since whoever got hold of one token is
+// not the client and shall not use up what it has. Tokens of a client that has no means to authenticate are counted by address.
+func (l *Limits) Bearer(r *http.Request, c storage.Client) error {
+	if l.idle() {
+		return nil
+	}
+	if c.TokenEndpointAuthMethod == clients.AuthNone {
+		return l.Address(r)
+	}
+	return l.answer(r, "bearer", c.ID, l.bearer.take(l.pair(r, c.ID), 1, l.now()))
 }
 
 // Begin refuses an attempt to authenticate as a client before anything is compared, if too many from this address failed or the client
@@ -196,7 +211,7 @@ func (l *Limits) answer(r *http.Request, what, client string, refused refusal) e
 	if refused.first {
 		t.Raise(slog.LevelWarn)
 		l.record(r, what, client)
-	} else {
+	} else if t.Level < slog.LevelWarn { // what made it a warning before counts for more
 		t.Level = slog.LevelDebug
 	}
 	return &oauth.Error{Code: oauth.TemporarilyUnavailable, Description: descriptions[what], Status: http.StatusTooManyRequests, RetryAfter: refused.wait,
@@ -207,6 +222,7 @@ var descriptions = map[string]string{
 	"address":               "too many requests from this address, try again later",
 	"registration":          "too many registrations from this address, try again later",
 	"client":                "too many requests of this client, try again later",
+	"bearer":                "too many requests with tokens of this client from this address, try again later",
 	"client authentication": "too many failed attempts to authenticate as this client, try again later",
 }
 

@@ -135,6 +135,30 @@ func TestClient(t *testing.T) {
 	}
 }
 
+// A bearer of an access token is not the client that it was issued to: he has what that client has at his own address.
+func TestBearer(t *testing.T) {
+	t.Parallel()
+	l, _, _ := limits(rates)
+	for n := range 5 {
+		if err := l.Bearer(from("192.0.2.1"), backend); err != nil {
+			t.Fatalf("request %d: %v", n, err)
+		}
+	}
+	if wait(t, l.Bearer(from("192.0.2.1"), backend)) == 0 {
+		t.Error("a bearer has no bound")
+	}
+	if err := errors.Join(l.Begin(from("192.0.2.2"), backend.ID), l.Client(from("192.0.2.2"), backend), l.Bearer(from("192.0.2.2"), backend)); err != nil {
+		t.Errorf("whoever has a token shuts out its client: %v", err)
+	}
+	public := storage.Client{ID: "spa", TokenEndpointAuthMethod: clients.AuthNone}
+	for range 20 {
+		l.Bearer(from("192.0.2.3"), public)
+	}
+	if wait(t, l.LookAddress(from("192.0.2.3"))) == 0 {
+		t.Error("a public client's tokens are not counted by address")
+	}
+}
+
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	l, c, _ := limits(rates)
@@ -211,6 +235,23 @@ func TestTold(t *testing.T) {
 	}
 }
 
+// What made a line a warning stays one: a flood must not hide what comes with it.
+func TestToldStays(t *testing.T) {
+	t.Parallel()
+	l, _, _ := limits(rates)
+	for range 30 {
+		l.Address(from("192.0.2.1"))
+	}
+	r := from("192.0.2.1")
+	trail.Of(r.Context()).Raise(slog.LevelWarn) // an assertion came twice
+	if wait(t, l.Failed(r, "backend", oauth.Errorf(oauth.InvalidClient, "no"))) == 0 {
+		t.Fatal("the address has something left, so this tests nothing")
+	}
+	if got := trail.Of(r.Context()).Level; got != slog.LevelWarn {
+		t.Errorf("the line is at %v", got)
+	}
+}
+
 func TestChange(t *testing.T) {
 	t.Parallel()
 	l, _, _ := limits(rates)
@@ -265,6 +306,7 @@ func TestMemory(t *testing.T) {
 			l.Failed(r, string(id), denied)
 			l.Registration(r)
 			l.Client(r, storage.Client{ID: string(id)})
+			l.Bearer(r, storage.Client{ID: string(id)})
 		}
 	}
 	took := heap() - before

@@ -31,7 +31,7 @@ func (e *Endpoint) Userinfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	trail.Of(r.Context()).Client(a.Client)
-	if err := e.Limits.Client(r, state.Client); err != nil { // it was issued to the client, and is as good as its word
+	if err := e.Limits.Bearer(r, state.Client); err != nil {
 		return err
 	}
 	scopes := strings.Fields(a.Scope)
