@@ -23,6 +23,7 @@ type act struct {
 	ctx    context.Context
 	conn   *pgxpool.Conn
 	writes pgx.Batch
+	wrote  bool // a statement that reads has written as well
 	failed error
 }
 
@@ -64,7 +65,7 @@ func (s *Store) try(ctx context.Context, deadline time.Time, run func(*act) erro
 	a := &act{ctx: begun, conn: conn}
 	answer = run(a)
 	switch {
-	case a.failed != nil && conn.Conn().IsClosed(): // while reading: nothing was written yet
+	case a.failed != nil && conn.Conn().IsClosed() && !a.wrote: // while reading: nothing was written yet
 		return nil, lostError{a.failed}
 	case a.failed != nil:
 		return nil, a.failed

@@ -22,6 +22,7 @@ var markReplayed = guarded(`UPDATE signet.assertions SET replayed = true WHERE c
 func (s *Store) SpendAssertion(ctx context.Context, client, jti string, expires time.Time, o storage.Change) error {
 	hash := sha256.Sum256([]byte(jti)) // short, whatever the client sent
 	return s.do(ctx, func(a *act) error {
+		a.wrote = true // another attempt would find its own row, and call it a replay
 		var inserted, replayed value[bool]
 		a.read(insertAssertion, []any{client, hash[:], expires, o.Now}, &inserted, &replayed)
 		switch {
