@@ -171,9 +171,12 @@ func openBolt(o Options) (db *bbolt.DB, err error) {
 		}
 	}()
 	options := &bbolt.Options{
+		// Each commit writes the list of free pages. As a sorted array it is copied; as a map, it would be gathered and sorted anew each
+		// time, which with ten thousand free pages is most of a commit.
+		FreelistType: bbolt.FreelistArrayType,
+
 		Timeout:         o.Timeout,
 		PageSize:        pageSize,
-		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: initialMap,
 		NoStatistics:    true,
 		OpenFile: func(path string, flag int, mode os.FileMode) (_ *os.File, err error) {
