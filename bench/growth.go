@@ -103,6 +103,11 @@ func grow(s settings, users int, binary string) (g grown, err error) {
 	if err := b.serve(); err != nil {
 		return g, err
 	}
+	if s.cpuProfile != "" { // of each number of users; the last one's is left
+		if err := b.provider.profile(s.cpuProfile); err != nil {
+			return g, err
+		}
+	}
 	l := &lines{client: b.seed.ES256, scope: offlineScope, all: all}
 	refresh := row{name: "refresh", server: b.provider, ask: l.refresh, alg: defaultAlg}
 	for _, workers := range s.workers {
