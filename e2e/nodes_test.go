@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"signet/audit"
 	"signet/storage"
 	"signet/storage/postgres"
 )
@@ -98,7 +99,7 @@ func (c *cluster) age() storage.Ring {
 	return ring
 }
 
-// turned holds the ring to exactly one rotation since: the next keys of then sign, and one change was saved, however many nodes there are.
+// turned holds the cluster to exactly one rotation since: the next keys of then sign, and one change was saved, however many nodes there are.
 func (c *cluster) turned(before storage.Ring) {
 	c.t.Helper()
 	store := c.store()
@@ -107,8 +108,17 @@ func (c *cluster) turned(before storage.Ring) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if after.Revision != before.Revision+1 {
-		c.t.Errorf("the ring was saved %d times, want once", after.Revision-before.Revision)
+	saved := uint64(0)
+	if err := store.Entries(c.t.Context(), func(e audit.Entry) error {
+		if e.Event == audit.RingSaved {
+			saved++
+		}
+		return nil
+	}); err != nil {
+		c.t.Fatal(err)
+	}
+	if saved != before.Revision+1 || after.Revision != saved {
+		c.t.Errorf("the ring was saved %d times, want once, and has the revision %d", saved-before.Revision, after.Revision)
 	}
 	if was, is := signing(before), signing(after); slices.Equal(was, is) || len(was) != len(is) {
 		c.t.Errorf("%v signed before and %v after", was, is)
