@@ -55,6 +55,11 @@ func validateNames(f *fields.Faults, c storage.Client) {
 	if len(c.Contacts) > maxContacts {
 		f.Add("contacts", "are more than %d", maxContacts)
 	}
+	for _, software := range []struct{ field, text string }{{"software_id", c.SoftwareID}, {"software_version", c.SoftwareVersion}} {
+		if software.text != "" {
+			f.Check(software.field, fields.Text(software.text, maxName))
+		}
+	}
 	for _, contact := range c.Contacts {
 		f.CheckValue("contacts", contact, fields.Text(contact, maxName))
 	}
@@ -117,7 +122,7 @@ func validateKeys(f *fields.Faults, c storage.Client) {
 	case c.TokenEndpointAuthMethod == AuthSecretJWT:
 		f.OneOf(alg, c.TokenEndpointAuthSigningAlg, SecretAlgs...)
 	default:
-		f.Add(alg, "is for %s and %s; leave it out for %s", AuthKeyJWT, AuthSecretJWT, fields.Quote(c.TokenEndpointAuthMethod))
+		f.Add(alg, "is for %s and %s; leave it out otherwise", AuthKeyJWT, AuthSecretJWT)
 	}
 	if len(c.JWKS) > 0 {
 		if _, err := keyset.Parse(c.JWKS); err != nil {
@@ -125,7 +130,7 @@ func validateKeys(f *fields.Faults, c storage.Client) {
 		}
 	}
 	if c.JWKSURI != "" {
-		f.Check("jwks_uri", webRedirectProblem(c.JWKSURI)) // http on loopback alone; whether it is fetched is for outgoing_allow to say
+		f.Check("jwks_uri", fetchedProblem(c.JWKSURI))
 	}
 	switch {
 	case len(c.JWKS) > 0 && c.JWKSURI != "":
@@ -182,11 +187,14 @@ func validateURIs(f *fields.Faults, c storage.Client) {
 	}
 	validateRedirects(f, c.Type, "post_logout_redirect_uris", c.PostLogoutRedirectURIs)
 	for _, l := range []struct{ field, uri string }{
-		{"client_uri", c.ClientURI}, {"logo_uri", c.LogoURI}, {"policy_uri", c.PolicyURI}, {"tos_uri", c.TosURI},
+		{"client_uri", c.ClientURI}, {"policy_uri", c.PolicyURI}, {"tos_uri", c.TosURI},
 	} {
 		if l.uri != "" {
 			f.Check(l.field, webRedirectProblem(l.uri)) // shown as a link: the same two schemes, http on loopback alone
 		}
+	}
+	if c.LogoURI != "" {
+		f.Check("logo_uri", fetchedProblem(c.LogoURI))
 	}
 }
 

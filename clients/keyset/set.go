@@ -42,7 +42,7 @@ func Parse(raw []byte) (Set, error) {
 	var outer map[string]json.RawMessage // exact names: a struct would take KEYS as well
 	var members []json.RawMessage
 	if err := json.Unmarshal(raw, &outer); err != nil || json.Unmarshal(outer["keys"], &members) != nil || members == nil {
-		return Set{}, errors.New(`is not a JWK set: a JSON object whose member "keys" is a list (RFC 7517 section 5)`)
+		return Set{}, errors.New("is not a JWK set: a JSON object whose member keys is a list (RFC 7517 section 5)")
 	}
 	if len(members) > maxKeys {
 		return Set{}, fmt.Errorf("has more than %d keys", maxKeys)
