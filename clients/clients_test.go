@@ -128,15 +128,23 @@ func TestValidate(t *testing.T) {
 		"RFC 7591 2: software that is longer than a name": {Web, func(c *storage.Client) {
 			c.SoftwareID, c.SoftwareVersion = strings.Repeat("a", 201), strings.Repeat("1", 200)
 		}, "software_id"},
-		"RFC 7591 2: software with a sign that is not seen":    {Web, func(c *storage.Client) { c.SoftwareID, c.SoftwareVersion = "4NRB1", "2\x00" }, "software_version"},
-		"jwks_uri with a user name":                            {Web, keyed(func(c *storage.Client) { c.JWKS, c.JWKSURI = nil, "https://u@a.example/keys" }), "jwks_uri"},
-		"Registration 2: the algorithm of assertions":          {Web, keyed(func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "EdDSA" }), ""},
-		"HS256 for private_key_jwt":                            {Web, keyed(func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "HS256" }), "token_endpoint_auth_signing_alg"},
-		"none for private_key_jwt":                             {Web, keyed(func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "none" }), "token_endpoint_auth_signing_alg"},
-		"an algorithm of assertions where there are none":      {Web, func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "ES256" }, "token_endpoint_auth_signing_alg"},
-		"keys of a client with a secret":                       {Web, func(c *storage.Client) { c.JWKS = goodJWKS }, ""},
-		"client_secret_jwt with a secret that was only hashed": {Web, func(c *storage.Client) { c.TokenEndpointAuthMethod = AuthSecretJWT }, "client_secret"},
-		"client_secret_jwt, sealed":                            {Web, func(c *storage.Client) { c.TokenEndpointAuthMethod, c.SealedSecret = AuthSecretJWT, []byte{1} }, ""},
+		"RFC 7591 2: software with a sign that is not seen":      {Web, func(c *storage.Client) { c.SoftwareID, c.SoftwareVersion = "4NRB1", "2\x00" }, "software_version"},
+		"jwks_uri with a user name":                              {Web, keyed(func(c *storage.Client) { c.JWKS, c.JWKSURI = nil, "https://u@a.example/keys" }), "jwks_uri"},
+		"Registration 2: the algorithm of assertions":            {Web, keyed(func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "ES256" }), ""},
+		"Registration 2: no key for the algorithm of assertions": {Web, keyed(func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "EdDSA" }), "jwks"},
+		"RFC 7517 4.2: no key to sign assertions with": {Web, keyed(func(c *storage.Client) {
+			c.JWKS = []byte(strings.Replace(string(goodJWKS), `"kty"`, `"use":"enc","kty"`, 1))
+		}), "jwks"},
+		"RFC 7517 4.4: a key for another algorithm of assertions": {Web, keyed(func(c *storage.Client) {
+			c.JWKS = []byte(strings.Replace(string(goodJWKS), `"kty"`, `"alg":"ECDH-ES","kty"`, 1))
+		}), "jwks"},
+		"Registration 2: no key for the algorithm of request objects": {Web, keyed(func(c *storage.Client) { c.RequestObjectAlg = "PS256" }), "jwks"},
+		"HS256 for private_key_jwt":                                   {Web, keyed(func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "HS256" }), "token_endpoint_auth_signing_alg"},
+		"none for private_key_jwt":                                    {Web, keyed(func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "none" }), "token_endpoint_auth_signing_alg"},
+		"an algorithm of assertions where there are none":             {Web, func(c *storage.Client) { c.TokenEndpointAuthSigningAlg = "ES256" }, "token_endpoint_auth_signing_alg"},
+		"keys of a client with a secret":                              {Web, func(c *storage.Client) { c.JWKS = goodJWKS }, ""},
+		"client_secret_jwt with a secret that was only hashed":        {Web, func(c *storage.Client) { c.TokenEndpointAuthMethod = AuthSecretJWT }, "client_secret"},
+		"client_secret_jwt, sealed":                                   {Web, func(c *storage.Client) { c.TokenEndpointAuthMethod, c.SealedSecret = AuthSecretJWT, []byte{1} }, ""},
 		"client_secret_jwt with RS256": {Web, func(c *storage.Client) {
 			c.TokenEndpointAuthMethod, c.SealedSecret, c.TokenEndpointAuthSigningAlg = AuthSecretJWT, []byte{1}, "RS256"
 		}, "token_endpoint_auth_signing_alg"},

@@ -125,8 +125,10 @@ func validateKeys(f *fields.Faults, c storage.Client) {
 		f.Add(alg, "is for %s and %s; leave it out otherwise", AuthKeyJWT, AuthSecretJWT)
 	}
 	if len(c.JWKS) > 0 {
-		if _, err := keyset.Parse(c.JWKS); err != nil {
+		if set, err := keyset.Parse(c.JWKS); err != nil {
 			f.Add("jwks", "%s", err)
+		} else {
+			validateUses(f, c, set)
 		}
 	}
 	if c.JWKSURI != "" {
@@ -137,6 +139,26 @@ func validateKeys(f *fields.Faults, c storage.Client) {
 		f.Add("jwks", "stands beside jwks_uri; keep one of the two")
 	case len(c.JWKS) == 0 && c.JWKSURI == "" && c.TokenEndpointAuthMethod == AuthKeyJWT:
 		f.Add("jwks", "or jwks_uri is missing: %s needs the public keys", AuthKeyJWT)
+	}
+}
+
+// validateUses holds the keys that c named itself against what it registered them for. Those at a jwks_uri may come later.
+func validateUses(f *fields.Faults, c storage.Client, set keyset.Set) {
+	if c.TokenEndpointAuthMethod == AuthKeyJWT && c.TokenEndpointAuthSigningAlg == "" && !set.Fits(keyset.UseSig, KeyAlgs...) {
+		f.Add("jwks", "has no key to sign with, and %s needs one; add it", AuthKeyJWT)
+	}
+	for _, u := range []struct {
+		field, use, alg string
+		known           []string // others are a fault of their own
+	}{
+		{"token_endpoint_auth_signing_alg", keyset.UseSig, c.TokenEndpointAuthSigningAlg, KeyAlgs},
+		{"request_object_signing_alg", keyset.UseSig, c.RequestObjectAlg, KeyAlgs},
+		{"id_token_encrypted_response_alg", keyset.UseEnc, c.IDTokenEncryptionAlg, EncryptionAlgs},
+		{"userinfo_encrypted_response_alg", keyset.UseEnc, c.UserinfoEncryptionAlg, EncryptionAlgs},
+	} {
+		if slices.Contains(u.known, u.alg) && !set.Fits(u.use, u.alg) {
+			f.Add("jwks", "has no key for %s %s; add one", u.field, u.alg)
+		}
 	}
 }
 

@@ -113,6 +113,11 @@ func (s Set) find(use, alg, kid string) (jose.JSONWebKey, error) {
 	return found[0], nil
 }
 
+// Fits reports whether there is a key for the use and any of the algorithms.
+func (s Set) Fits(use string, algs ...string) bool {
+	return slices.ContainsFunc(algs, func(alg string) bool { _, err := s.first(use, alg); return err == nil })
+}
+
 // first returns the first key for the purpose.
 func (s Set) first(use, alg string) (jose.JSONWebKey, error) {
 	for _, key := range s.keys {
