@@ -33,7 +33,7 @@ func parse(token string, algs []string) (*jose.JSONWebSignature, error) {
 	}
 	jws, err := jose.ParseSignedCompact(token, allowed)
 	if err != nil {
-		return nil, errors.New("the request object is malformed, or signed with another algorithm than it may be")
+		return nil, fmt.Errorf("the request object is malformed, or signed with another algorithm than it may be; this client can use %s", strings.Join(algs, ", "))
 	}
 	header := jws.Signatures[0].Protected
 	if header.JSONWebKey != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -109,10 +108,9 @@ func (r *Reader) read(ctx context.Context, c storage.Client, token string, unsig
 	if err != nil {
 		return nil, err
 	}
-	algs := algsOf(c, unsigned)
-	jws, err := parse(token, algs)
+	jws, err := parse(token, algsOf(c, unsigned))
 	if err != nil {
-		return nil, refusef("%s; this client can use %s", err, strings.Join(algs, ", "))
+		return nil, refusef("%s", err)
 	}
 	payload, err := r.verify(ctx, c, jws)
 	if err != nil {

@@ -299,6 +299,9 @@ func TestBadObjects(t *testing.T) {
 			if strings.Contains(e.Description, "evil.example") || strings.Contains(e.Description, "another.") {
 				t.Errorf("it echoes: %s", e.Description)
 			}
+			if strings.Contains(e.Description, "can use") != strings.Contains(e.Description, "another algorithm") {
+				t.Errorf("it tells the algorithms where they may be what is wrong, and nowhere else: %s", e.Description)
+			}
 			_ = merged // nothing is promised of it
 		})
 	}
