@@ -17,12 +17,16 @@ func TestValidateEncryption(t *testing.T) {
 		change func(*storage.Client)
 		faults string // fields, in order
 	}{
-		"nothing":                   {func(c *storage.Client) { c.JWKS = nil }, ""},
-		"both":                      {func(c *storage.Client) { c.IDTokenEncryptionAlg, c.UserinfoEncryptionAlg = "ECDH-ES", "RSA-OAEP-256" }, ""},
-		"Registration 2: enc alone": {func(c *storage.Client) { c.IDTokenEncryptionEnc = "A128GCM" }, "id_token_encrypted_response_enc"},
-		"RFC 8725 3.2: RSA1_5":      {func(c *storage.Client) { c.IDTokenEncryptionAlg = "RSA1_5" }, "id_token_encrypted_response_alg"},
-		"a shared key":              {func(c *storage.Client) { c.UserinfoEncryptionAlg = "dir" }, "userinfo_encrypted_response_alg"},
-		"an enc that is none":       {func(c *storage.Client) { c.UserinfoEncryptionAlg, c.UserinfoEncryptionEnc = "ECDH-ES", "A128KW" }, "userinfo_encrypted_response_enc"},
+		"nothing":                                {func(c *storage.Client) { c.JWKS = nil }, ""},
+		"both":                                   {func(c *storage.Client) { c.IDTokenEncryptionAlg, c.UserinfoEncryptionAlg = "ECDH-ES", "ECDH-ES+A128KW" }, ""},
+		"Registration 2: no key for one of them": {func(c *storage.Client) { c.IDTokenEncryptionAlg, c.UserinfoEncryptionAlg = "ECDH-ES", "RSA-OAEP-256" }, "jwks"},
+		"RFC 7517 4.2: the only key is one that signs": {func(c *storage.Client) {
+			c.JWKS, c.IDTokenEncryptionAlg = json.RawMessage(strings.Replace(string(jwks), `"kty"`, `"use":"sig","kty"`, 1)), "ECDH-ES"
+		}, "jwks"},
+		"Registration 2: enc alone":                {func(c *storage.Client) { c.IDTokenEncryptionEnc = "A128GCM" }, "id_token_encrypted_response_enc"},
+		"RFC 8725 3.2: RSA1_5":                     {func(c *storage.Client) { c.IDTokenEncryptionAlg = "RSA1_5" }, "id_token_encrypted_response_alg"},
+		"a shared key":                             {func(c *storage.Client) { c.UserinfoEncryptionAlg = "dir" }, "userinfo_encrypted_response_alg"},
+		"an enc that is none":                      {func(c *storage.Client) { c.UserinfoEncryptionAlg, c.UserinfoEncryptionEnc = "ECDH-ES", "A128KW" }, "userinfo_encrypted_response_enc"},
 		"RFC 8725 3.2: RSA-OAEP with SHA-1, to us": {func(c *storage.Client) { c.RequestEncryptionAlg = "RSA-OAEP" }, "request_object_encryption_alg"},
 		"Registration 2: enc alone, to us":         {func(c *storage.Client) { c.RequestEncryptionEnc = "A128GCM" }, "request_object_encryption_enc"},
 		"an enc that is none, to us": {func(c *storage.Client) {

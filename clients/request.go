@@ -35,6 +35,8 @@ func requestURIProblem(uri string) string {
 		return fields.Quote(uri) + " is longer than 512 characters"
 	case hashed && (err != nil || len(digest) != sha256.Size):
 		return fields.Quote(uri) + " has a fragment that is not a SHA-256 hash in base64url without padding"
+	case strings.Contains(place, "*"):
+		return fields.Quote(uri) + " has a *; there are no wildcards, register each URI"
 	}
 	return httpsProblem(place)
 }

@@ -56,7 +56,7 @@ func TestRequestURIs(t *testing.T) {
 		"https://app.example/r": true, "https://app.example/r?x=1": true, "https://app.example:8443/r" + hash: true,
 		"http://app.example/r": false, "http://127.0.0.1/r": false, "ftp://app.example/r": false, "urn:x:y": false, "/r": false, "": false,
 		"https://app.example/r#": false, "https://app.example/r#part": false, "https://app.example/r" + hash + "=": false, "https://app.example/r" + hash + "x": false,
-		"https://user@app.example/r": false, "https://app.example/../r": false, "https://app.example/ r": false,
+		"https://user@app.example/r": false, "https://app.example/../r": false, "https://app.example/*": false, "https://app.example/ r": false,
 		"https://app.example/" + strings.Repeat("r", 492): true, "https://app.example/" + strings.Repeat("r", 493): false,
 	} {
 		c := valid(t, Web)

@@ -111,6 +111,18 @@ func webRedirectProblem(uri string) string {
 	return ""
 }
 
+// fetchedProblem says what is wrong with a URL that we fetch: http on loopback alone, though whether we go there at all is for
+// outgoing_allow to say, and no fragment, which no server is sent (RFC 3986 section 3.5).
+func fetchedProblem(uri string) string {
+	if problem := webRedirectProblem(uri); problem != "" {
+		return problem
+	}
+	if strings.Contains(uri, "#") {
+		return fields.Quote(uri) + " has a fragment; remove # and what follows"
+	}
+	return ""
+}
+
 // privateProblem holds private-use schemes to RFC 8252 section 7.1: a domain name of the app's maker, reversed. Without a dot two
 // apps would soon share one.
 func privateProblem(u *url.URL, uri string) string {

@@ -58,6 +58,11 @@ func validateNames(f *fields.Faults, c storage.Client) {
 	if len(c.Contacts) > maxContacts {
 		f.Add("contacts", "are more than %d", maxContacts)
 	}
+	for _, software := range []struct{ field, text string }{{"software_id", c.SoftwareID}, {"software_version", c.SoftwareVersion}} {
+		if software.text != "" {
+			f.Check(software.field, fields.Text(software.text, maxName))
+		}
+	}
 	for _, contact := range c.Contacts {
 		f.CheckValue("contacts", contact, fields.Text(contact, maxName))
 	}
@@ -120,21 +125,43 @@ func validateKeys(f *fields.Faults, c storage.Client) {
 	case c.TokenEndpointAuthMethod == AuthSecretJWT:
 		f.OneOf(alg, c.TokenEndpointAuthSigningAlg, SecretAlgs...)
 	default:
-		f.Add(alg, "is for %s and %s; leave it out for %s", AuthKeyJWT, AuthSecretJWT, fields.Quote(c.TokenEndpointAuthMethod))
+		f.Add(alg, "is for %s and %s; leave it out otherwise", AuthKeyJWT, AuthSecretJWT)
 	}
 	if len(c.JWKS) > 0 {
-		if _, err := keyset.Parse(c.JWKS); err != nil {
+		if set, err := keyset.Parse(c.JWKS); err != nil {
 			f.Add("jwks", "%s", err)
+		} else {
+			validateUses(f, c, set)
 		}
 	}
 	if c.JWKSURI != "" {
-		f.Check("jwks_uri", webRedirectProblem(c.JWKSURI)) // http on loopback alone; whether it is fetched is for outgoing_allow to say
+		f.Check("jwks_uri", fetchedProblem(c.JWKSURI))
 	}
 	switch {
 	case len(c.JWKS) > 0 && c.JWKSURI != "":
 		f.Add("jwks", "stands beside jwks_uri; keep one of the two")
 	case len(c.JWKS) == 0 && c.JWKSURI == "" && c.TokenEndpointAuthMethod == AuthKeyJWT:
 		f.Add("jwks", "or jwks_uri is missing: %s needs the public keys", AuthKeyJWT)
+	}
+}
+
+// validateUses holds the keys that c named itself against what it registered them for. Those at a jwks_uri may come later.
+func validateUses(f *fields.Faults, c storage.Client, set keyset.Set) {
+	if c.TokenEndpointAuthMethod == AuthKeyJWT && c.TokenEndpointAuthSigningAlg == "" && !set.Fits(keyset.UseSig, KeyAlgs...) {
+		f.Add("jwks", "has no key to sign with, and %s needs one; add it", AuthKeyJWT)
+	}
+	for _, u := range []struct {
+		field, use, alg string
+		known           []string // others are a fault of their own
+	}{
+		{"token_endpoint_auth_signing_alg", keyset.UseSig, c.TokenEndpointAuthSigningAlg, KeyAlgs},
+		{"request_object_signing_alg", keyset.UseSig, c.RequestObjectAlg, KeyAlgs},
+		{"id_token_encrypted_response_alg", keyset.UseEnc, c.IDTokenEncryptionAlg, EncryptionAlgs},
+		{"userinfo_encrypted_response_alg", keyset.UseEnc, c.UserinfoEncryptionAlg, EncryptionAlgs},
+	} {
+		if slices.Contains(u.known, u.alg) && !set.Fits(u.use, u.alg) {
+			f.Add("jwks", "has no key for %s %s; add one", u.field, u.alg)
+		}
 	}
 }
 
@@ -196,11 +223,14 @@ func validateURIs(f *fields.Faults, c storage.Client) {
 	}
 	validateRedirects(f, c.Type, "post_logout_redirect_uris", c.PostLogoutRedirectURIs)
 	for _, l := range []struct{ field, uri string }{
-		{"client_uri", c.ClientURI}, {"logo_uri", c.LogoURI}, {"policy_uri", c.PolicyURI}, {"tos_uri", c.TosURI},
+		{"client_uri", c.ClientURI}, {"policy_uri", c.PolicyURI}, {"tos_uri", c.TosURI},
 	} {
 		if l.uri != "" {
 			f.Check(l.field, webRedirectProblem(l.uri)) // shown as a link: the same two schemes, http on loopback alone
 		}
+	}
+	if c.LogoURI != "" {
+		f.Check("logo_uri", fetchedProblem(c.LogoURI))
 	}
 }
 

@@ -147,9 +147,13 @@ func TestNoKeyToEncryptTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, secret := s.Client("web", "My app", func(c *storage.Client) {
-		c.JWKS, c.IDTokenEncryptionAlg, c.UserinfoEncryptionAlg = ec, "RSA-OAEP-256", ""
+		c.JWKS, c.IDTokenEncryptionAlg, c.UserinfoEncryptionAlg = clientJWKS(t), "RSA-OAEP-256", ""
 		c.GrantTypes, c.ResponseTypes = append(c.GrantTypes, "implicit"), []string{"code", "code id_token"}
 	})
+	c.JWKS = ec // which a registration would be refused for, and a jwks_uri may come to
+	if c, err = s.Store.SaveClient(t.Context(), c, storage.Change{Now: s.Clock.Now()}); err != nil {
+		t.Fatal(err)
+	}
 	code := s.Browser("alice").Code(c)
 	for range 2 {
 		a := s.Redeem(c, secret, code)

@@ -31,6 +31,13 @@ type Request struct {
 	Resources    []string `json:"resources,omitempty"`
 
 	Claims json.RawMessage `json:"claims,omitempty"` // the claims parameter, checked (Core 5.5)
+	Object OneTime         `json:"object,omitzero"`  // the request object that it came in, where that has a jti
+}
+
+// OneTime names something of a client's that may be used once. The zero OneTime names nothing.
+type OneTime struct {
+	ID      string    `json:"id"`
+	Expires time.Time `json:"expires"` // from then on it is refused anyway, or forgotten
 }
 
 // Authorization is what a user allowed, as a code carries it and a family keeps it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -139,16 +140,26 @@ func newChooser(tags []string) (chooser, error) {
 }
 
 // choose goes through the preferences, each in the form of an Accept-Language header (RFC 9110 section 12.5.4; a single BCP 47 tag is
-// one), until one of them holds a language that we have. What is malformed is passed over.
+// one), until one of them holds a language that we have; then again, for one that whoever prefers this is likely to understand, such as
+// Welsh and English. What is malformed is passed over.
 func (c chooser) choose(preferences []string) string {
-	for _, p := range preferences {
-		wanted, _, err := language.ParseAcceptLanguage(p)
-		if err != nil {
-			continue
-		}
-		if _, i, confidence := c.matcher.Match(wanted...); confidence != language.No {
-			return c.tags[i]
+	for _, guess := range []bool{false, true} {
+		for _, p := range preferences {
+			wanted, _, err := language.ParseAcceptLanguage(p)
+			if err != nil {
+				continue
+			}
+			_, i, confidence := c.matcher.Match(wanted...)
+			if confidence != language.No && (guess || named(c.tags[i], wanted)) {
+				return c.tags[i]
+			}
 		}
 	}
 	return english
+}
+
+// named reports whether the language of the tag is among those wanted, whatever the region.
+func named(tag string, wanted []language.Tag) bool {
+	own, _ := language.Make(tag).Base()
+	return slices.ContainsFunc(wanted, func(w language.Tag) bool { base, _ := w.Base(); return base == own })
 }

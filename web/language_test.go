@@ -148,18 +148,20 @@ func TestLanguage(t *testing.T) {
 		preferences []string
 		want        string
 	}{
-		"nothing is preferred":                             {nil, "en"},
-		"Core 3.1.2.1: ui_locales in order of preference":  {[]string{"fr-CA", "de", "en"}, "de"},
-		"the other order":                                  {[]string{"en", "de"}, "en"},
-		"BCP 47: a region of a language that we have":      {[]string{"de-AT"}, "de"},
-		"BCP 47: case does not matter":                     {[]string{"DE-ch"}, "de"},
-		"RFC 9110 12.5.4: weights":                         {[]string{"en;q=0.3, de-DE;q=0.9, fr"}, "de"},
-		"RFC 9110 12.5.4: q=0 is not wanted":               {[]string{"de;q=0, fr"}, "en"},
-		"ui_locales before the browser's":                  {[]string{"de", "en-US,en;q=0.5"}, "de"},
-		"the browser's, where ui_locales has none of ours": {[]string{"fr", "ja", "de,en;q=0.5"}, "de"},
-		"none of ours":                                     {[]string{"fr", "*"}, "en"},
-		"malformed ones are passed over":                   {[]string{"", "\x00", "../de", strings.Repeat("a-", 3000), "de-" + strings.Repeat("x", 99), "de"}, "de"},
-		"an unknown language":                              {[]string{"xx-YY", "tlh"}, "en"},
+		"nothing is preferred":                                               {nil, "en"},
+		"Core 3.1.2.1: ui_locales in order of preference":                    {[]string{"tlh-CA", "de", "en"}, "de"},
+		"the other order":                                                    {[]string{"en", "de"}, "en"},
+		"BCP 47: a region of a language that we have":                        {[]string{"de-AT"}, "de"},
+		"BCP 47: case does not matter":                                       {[]string{"DE-ch"}, "de"},
+		"RFC 9110 12.5.4: weights":                                           {[]string{"en;q=0.3, de-DE;q=0.9, tlh"}, "de"},
+		"RFC 9110 12.5.4: q=0 is not wanted":                                 {[]string{"de;q=0, tlh"}, "en"},
+		"ui_locales before the browser's":                                    {[]string{"de", "en-US,en;q=0.5"}, "de"},
+		"the browser's, where ui_locales has none of ours":                   {[]string{"tlh", "vo", "de,en;q=0.5"}, "de"},
+		"Core 3.1.2.1: what is named before what is likely to be understood": {[]string{"cy", "de"}, "de"},
+		"what is likely to be understood, where nothing else is ours":        {[]string{"lb", "tlh"}, "de"},
+		"none of ours":                   {[]string{"tlh", "*"}, "en"},
+		"malformed ones are passed over": {[]string{"", "\x00", "../de", strings.Repeat("a-", 3000), "de-" + strings.Repeat("x", 99), "de"}, "de"},
+		"an unknown language":            {[]string{"xx-YY", "tlh"}, "en"},
 	} {
 		w, doc := write(t, pages, Home{}, row.preferences...)
 		if lang := attr(elements(doc, "html")[0], "lang"); lang != row.want || w.Header().Get("Content-Language") != row.want {

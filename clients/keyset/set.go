@@ -42,7 +42,7 @@ func Parse(raw []byte) (Set, error) {
 	var outer map[string]json.RawMessage // exact names: a struct would take KEYS as well
 	var members []json.RawMessage
 	if err := json.Unmarshal(raw, &outer); err != nil || json.Unmarshal(outer["keys"], &members) != nil || members == nil {
-		return Set{}, errors.New(`is not a JWK set: a JSON object whose member "keys" is a list (RFC 7517 section 5)`)
+		return Set{}, errors.New("is not a JWK set: a JSON object whose member keys is a list (RFC 7517 section 5)")
 	}
 	if len(members) > maxKeys {
 		return Set{}, fmt.Errorf("has more than %d keys", maxKeys)
@@ -111,6 +111,11 @@ func (s Set) find(use, alg, kid string) (jose.JSONWebKey, error) {
 		return jose.JSONWebKey{}, fmt.Errorf("%w: several fit %s, and none is named by kid", ErrNoKey, alg)
 	}
 	return found[0], nil
+}
+
+// Fits reports whether there is a key for the use and any of the algorithms.
+func (s Set) Fits(use string, algs ...string) bool {
+	return slices.ContainsFunc(algs, func(alg string) bool { _, err := s.first(use, alg); return err == nil })
 }
 
 // first returns the first key for the purpose.

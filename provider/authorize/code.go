@@ -158,6 +158,11 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 			User: s.User.Sub, Client: t.client.ID, Scopes: p.request.Scopes, Claims: f.Claims, Resources: p.request.Resources, Since: now, Updated: now,
 		}
 	}
+	if err := e.spend(r, p.request.Object, t); errors.Is(err, storage.ErrSpent) {
+		return e.giveUp(w, r, t, p, oauth.Errorf(oauth.InvalidRequestObject, "jti of the request object was used already; make a new object for each request"))
+	} else if err != nil {
+		return err
+	}
 	err = e.Store.Authorize(r.Context(), act)
 	switch {
 	case err == nil:
@@ -179,6 +184,16 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	came.Result, came.Grant, came.Issued = trail.Issued, trail.GrantFront, tokens.Kinds()
 	e.answer(w, r, t, success(front.Code, tokens))
 	return nil
+}
+
+// spend uses up the request object, if it is for one use. That happens with the answer: who only reloads a page on the way there sends
+// nothing twice.
+func (e *Endpoint) spend(r *http.Request, object storage.OneTime, t target) error {
+	if object.ID == "" {
+		return nil
+	}
+	change := storage.Change{Now: e.Now(), Origin: trail.Of(r.Context()).Origin(), Detail: "request object"}
+	return e.Store.SpendAssertion(r.Context(), t.client.ID, "request object "+object.ID, object.Expires, change)
 }
 
 // prepare adds to the act what the response type asks for, and returns what the tokens of the response are made of. Nothing is stored

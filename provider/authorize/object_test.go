@@ -12,8 +12,10 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -155,6 +157,46 @@ func TestRequestObject(t *testing.T) {
 	t.Run("Core 6.1: client_id must stand outside", func(t *testing.T) {
 		s := s.With(t)
 		wantPage(t, s.Browser("").Authorize(c, "request", signs.sign(object), "client_id", ""), http.StatusBadRequest)
+	})
+	t.Run("RFC 7519 4.1.7: with a jti it is good for one answer", func(t *testing.T) {
+		s := s.With(t)
+		once := signs.sign(plus(object, "jti", "1", "exp", s.Clock.Now().Add(5*time.Minute).Unix()))
+		if o := s.Browser("").Authorize(c, "request", once); o.Callback != "" {
+			t.Fatalf("callback %q", o.Callback)
+		}
+		b := s.Browser("alice")
+		if o := b.Authorize(c, "request", once); !o.Params.Has("code") {
+			t.Fatalf("the page that was only opened used it up: %v", o.Params)
+		}
+		wantError(t, s, b.Authorize(c, "request", once), "invalid_request_object", "inside")
+		wantError(t, s, b.Authorize(c, "request", signs.sign(plus(object, "jti", "1", "state", "inside"))), "invalid_request_object", "inside")
+		if o := b.Authorize(c, "request", signs.sign(plus(object, "jti", "2"))); !o.Params.Has("code") {
+			t.Errorf("another jti: %v", o.Params)
+		}
+		other, _ := s.Client("web", "Another app", signs.keyed)
+		theirs := plus(object, "client_id", other.ID, "iss", other.ID, "jti", "1")
+		if o := b.Authorize(other, "request", signs.sign(theirs)); !o.Params.Has("code") {
+			t.Errorf("another client's jti: %v", o.Params)
+		}
+		wantError(t, s, b.Authorize(c, "request", signs.sign(plus(object, "jti", 3))), "invalid_request_object", "the state")
+	})
+	t.Run("a session that is there, and one object in twenty requests at once: one answer", func(t *testing.T) {
+		s := s.With(t)
+		b := signedIn(s, c)
+		once := signs.sign(plus(object, "jti", "race", "prompt", "none"))
+		var all sync.WaitGroup
+		var codes atomic.Int32
+		for range 20 {
+			all.Go(func() {
+				if o := b.Authorize(c, "request", once); o.Params.Has("code") {
+					codes.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := codes.Load(); n != 1 {
+			t.Errorf("%d codes", n)
+		}
 	})
 	t.Run("Core 7.2.1: registration inside is refused as it is outside", func(t *testing.T) {
 		s := s.With(t)

@@ -19,8 +19,9 @@ type target struct {
 	redirectURI string // as it was sent, which is as it is registered
 	mode        string // query, fragment or form_post
 	state       string
-	silent      bool  // prompt=none: a page that answers may be framed
-	fault       error // what is wrong with the request object, for the client to know
+	silent      bool            // prompt=none: a page that answers may be framed
+	object      storage.OneTime // the request object, where it may be used once
+	fault       error           // what is wrong with it, for the client to know
 }
 
 // target finds out whose request it is and where the answer goes, and returns the parameters with those of a request object in their
@@ -37,7 +38,7 @@ func (e *Endpoint) target(ctx context.Context, sent oauth.Params) (target, oauth
 	if err != nil {
 		return target{}, sent, err
 	}
-	p, fault := e.Objects.Merge(ctx, client, sent)
+	p, once, fault := e.Objects.Merge(ctx, client, sent)
 	if fault != nil {
 		p = sent
 	}
@@ -51,7 +52,7 @@ func (e *Endpoint) target(ctx context.Context, sent oauth.Params) (target, oauth
 	case !clients.RedirectURI(client, uri):
 		return target{}, p, notRegistered(client)
 	}
-	t := target{client: client, fault: fault, redirectURI: uri, mode: defaultMode(p.Get("response_type")), state: p.Single("state"), silent: p.Single("prompt") == "none"}
+	t := target{client: client, object: once, fault: fault, redirectURI: uri, mode: defaultMode(p.Get("response_type")), state: p.Single("state"), silent: p.Single("prompt") == "none"}
 	if mode := p.Single("response_mode"); responseModes[mode] && (mode != "form_post" || postable(uri)) && (mode != "query" || t.mode == "query") {
 		t.mode = mode
 	}

@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"time"
 
 	"signet/storage"
 )
@@ -11,5 +12,6 @@ type Store interface {
 	storage.Consents
 	Client(ctx context.Context, id string) (storage.Client, error)
 	Authorize(ctx context.Context, i storage.Issue) error
+	SpendAssertion(ctx context.Context, client, jti string, expires time.Time, o storage.Change) error
 	EndInteraction(ctx context.Context, h storage.Handle, client string, o storage.Change) error
 }

@@ -29,6 +29,7 @@ func (e *Endpoint) validate(ctx context.Context, p oauth.Params, t target) (stor
 	req := storage.Request{
 		Client: t.client.ID, RedirectURI: t.redirectURI, ResponseMode: t.mode, State: t.state, Nonce: p.Get("nonce"),
 		Challenge: p.Get("code_challenge"), LoginHint: p.Get("login_hint"), ACRValues: p.Words("acr_values"), UILocales: p.Words("ui_locales"),
+		Object: t.object,
 	}
 	if len(req.ACRValues) == 0 { // Registration 2: "Voluntary Claim"; what is asked for explicitly "overrides these default values"
 		req.ACRValues = t.client.DefaultACRValues

@@ -329,6 +329,17 @@ func TestBadMetadata(t *testing.T) {
 		{"Registration 2: request objects by a secret that is only hashed", app("request_object_signing_alg", "HS256"), "invalid_client_metadata", "request_object_signing_alg"},
 		{"Registration 2: request objects by a key that is not there", app("request_object_signing_alg", "RS256"), "invalid_client_metadata", "jwks"},
 		{"Registration 2: request objects by an unknown algorithm", app("request_object_signing_alg", "RS257"), "invalid_client_metadata", "request_object_signing_alg"},
+		{"RFC 7517 4.2: private_key_jwt by a key that does not sign", app("token_endpoint_auth_method", "private_key_jwt", "jwks", ecKeys("enc")), "invalid_client_metadata", "jwks"},
+		{"Registration 2: assertions by an algorithm that no key is for", app("token_endpoint_auth_method", "private_key_jwt", "token_endpoint_auth_signing_alg", "RS256",
+			"jwks", ecKeys("sig")), "invalid_client_metadata", "jwks"},
+		{"Registration 2: request objects by an algorithm that no key is for", app("request_object_signing_alg", "ES384", "jwks", ecKeys("sig")), "invalid_client_metadata", "jwks"},
+		{"Core 10.2: ID tokens to a key that signs", app("id_token_encrypted_response_alg", "ECDH-ES", "jwks", ecKeys("sig")), "invalid_client_metadata", "jwks"},
+		{"Core 10.2: userinfo to a key of another kind", app("userinfo_encrypted_response_alg", "RSA-OAEP-256", "jwks", ecKeys("enc")), "invalid_client_metadata", "jwks"},
+		{"Core 6.2: request_uris with a wildcard", app("request_uris", []string{"https://app.example/*"}), "invalid_client_metadata", "request_uris"},
+		{"RFC 3986 3.5: jwks_uri with a fragment", app("jwks_uri", "https://app.example/keys#1"), "invalid_client_metadata", "jwks_uri"},
+		{"RFC 3986 3.5: logo_uri with a fragment", app("logo_uri", "https://app.example/logo.png#1"), "invalid_client_metadata", "logo_uri"},
+		{"RFC 7591 2: software_id beyond all measure", app("software_id", strings.Repeat("a", 201)), "invalid_client_metadata", "software_id"},
+		{"RFC 7591 2: software_version with a sign that is not seen", app("software_version", "2\u0000"), "invalid_client_metadata", "software_version"},
 		{"RFC 7591 3.2.2: a software statement", app("software_statement", "eyJhbGciOiJFUzI1NiJ9.e30.eA"), "unapproved_software_statement", "software_statement"},
 		{"RFC 7591 3.2.2: a software statement that is none", app("software_statement", 1), "invalid_software_statement", "software_statement"},
 		{"a member that is there twice", `{"redirect_uris":["https://a.example/"],"redirect_uris":["https://b.example/"]}`, "invalid_client_metadata", ""},
@@ -391,6 +402,11 @@ func TestBadMetadata(t *testing.T) {
 	if n := count(t, s); n != 0 {
 		t.Errorf("%d clients were stored", n)
 	}
+}
+
+// ecKeys is a set of the one public key of RFC 7517 appendix A.1, for the use.
+func ecKeys(use string) json.RawMessage {
+	return json.RawMessage(`{"keys":[{"kty":"EC","crv":"P-256","use":"` + use + `","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`)
 }
 
 // allowedInDescriptions: RFC 6749 section 5.2.

@@ -91,7 +91,7 @@ func TestEncryptedObjects(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, err := opening(row.unsigned).Merge(t.Context(), row.client, request(row.object))
+			p, _, err := opening(row.unsigned).Merge(t.Context(), row.client, request(row.object))
 			if err != nil || p.Get("state") != "inner" || p.Has("request") {
 				t.Errorf("%s, %v", p.Encode(), err)
 			}
@@ -148,7 +148,7 @@ func TestBadEncryptedObjects(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := opening(row.unsigned).Merge(t.Context(), row.client, request(row.object))
+			_, _, err := opening(row.unsigned).Merge(t.Context(), row.client, request(row.object))
 			var e *oauth.Error
 			if !errors.As(err, &e) || e.Code != oauth.InvalidRequestObject || !strings.HasPrefix(e.Description, row.want) {
 				t.Fatalf("%v, want %s", err, row.want)
@@ -163,7 +163,7 @@ func TestBadEncryptedObjects(t *testing.T) {
 	}
 	t.Run("Discovery 3: not offered", func(t *testing.T) {
 		t.Parallel()
-		_, err := reader(true).Merge(t.Context(), app(), request(once))
+		_, _, err := reader(true).Merge(t.Context(), app(), request(once))
 		var e *oauth.Error
 		if !errors.As(err, &e) || e.Code != oauth.InvalidRequestObject || !strings.Contains(e.Description, "not offered here") {
 			t.Errorf("%v", err)
@@ -194,7 +194,7 @@ func TestEncryptedRequestURI(t *testing.T) {
 			r := opening(true)
 			r.Fetch = s
 			for range 2 {
-				p, err := r.Merge(t.Context(), app(func(c *storage.Client) { c.RequestURIs = []string{at} }), byURI(row.uri))
+				p, _, err := r.Merge(t.Context(), app(func(c *storage.Client) { c.RequestURIs = []string{at} }), byURI(row.uri))
 				var e *oauth.Error
 				switch {
 				case row.code == "" && (err != nil || p.Get("state") != "inner"):
@@ -229,8 +229,8 @@ func FuzzEncryptedObject(f *testing.F) {
 		if err != nil || inside == "" { // which is as good as no request object
 			return
 		}
-		plain, plainErr := r.Merge(t.Context(), client, open)
-		p, err := r.Merge(t.Context(), client, request(token))
+		plain, _, plainErr := r.Merge(t.Context(), client, open)
+		p, _, err := r.Merge(t.Context(), client, request(token))
 		if (err == nil) != (plainErr == nil) || err == nil && p.Encode() != plain.Encode() {
 			t.Fatalf("%q: %v, and encrypted %v", inside, plainErr, err)
 		}

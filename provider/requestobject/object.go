@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"signet/provider/oauth"
+	"signet/storage"
 )
 
 const (
@@ -33,7 +34,7 @@ func parse(token string, algs []string) (*jose.JSONWebSignature, error) {
 	}
 	jws, err := jose.ParseSignedCompact(token, allowed)
 	if err != nil {
-		return nil, errors.New("the request object is malformed, or signed with another algorithm than it may be")
+		return nil, fmt.Errorf("the request object is malformed, or signed with another algorithm than it may be; this client can use %s", strings.Join(algs, ", "))
 	}
 	header := jws.Signatures[0].Protected
 	if header.JSONWebKey != nil {
@@ -123,6 +124,28 @@ func (o object) checkTimes(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// remembered is how long a jti is known to have been used: until the object expires, and at most for so long.
+const remembered = time.Hour
+
+// once names an object that may be used one time only. The specifications leave it to the client: who gives an object a jti ("a unique
+// identifier", RFC 7519 section 4.1.7) wants no second use of it; one without can be sent again until it expires.
+func (o object) once(now time.Time) (storage.OneTime, error) {
+	raw, there := o["jti"]
+	if !there {
+		return storage.OneTime{}, nil
+	}
+	var jti *string
+	if json.Unmarshal(raw, &jti) != nil || jti == nil || *jti == "" {
+		return storage.OneTime{}, refusef("jti of the request object is not a text")
+	}
+	once := storage.OneTime{ID: *jti, Expires: now.Add(remembered)}
+	var exp float64
+	if json.Unmarshal(o["exp"], &exp) == nil && exp+skew.Seconds() < float64(once.Expires.Unix()) {
+		once.Expires = time.Unix(int64(exp), 0).Add(skew)
+	}
+	return once, nil
 }
 
 // parameters are those that may stand in an object. Other members are ignored, as other parameters are.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -83,18 +82,20 @@ func Algs(unsigned bool) []string {
 	return algs
 }
 
-// Merge returns the parameters of c's request p with those of its request object in their places; p itself if it has none. Its errors
+// Merge returns the parameters of c's request p with those of its request object in their places; p itself if it has none. An object with
+// a jti may be used once: see [storage.OneTime], which whoever answers the request spends. Its errors
 // are [*oauth.Error], invalid_request_object for what is wrong with the object and invalid_request_uri for what is wrong with where it
 // should be, or the server's own trouble.
-func (r *Reader) Merge(ctx context.Context, c storage.Client, p oauth.Params) (oauth.Params, error) {
+func (r *Reader) Merge(ctx context.Context, c storage.Client, p oauth.Params) (oauth.Params, storage.OneTime, error) {
+	var once storage.OneTime
 	if !p.Has("request") && !p.Has("request_uri") {
-		return p, nil
+		return p, once, nil
 	}
 	if err := p.Repeated(); err != nil { // then it is not certain which object is meant, or what stands beside it
-		return p, err
+		return p, once, err
 	}
 	if p.Has("request") && p.Has("request_uri") { // Core 6.1 and 6.2
-		return p, oauth.Errorf(oauth.InvalidRequest, "request and request_uri must not stand in one request")
+		return p, once, oauth.Errorf(oauth.InvalidRequest, "request and request_uri must not stand in one request")
 	}
 	var o object
 	var err error
@@ -104,9 +105,13 @@ func (r *Reader) Merge(ctx context.Context, c storage.Client, p oauth.Params) (o
 		o, err = r.read(ctx, c, p.Get("request"), r.Unsigned)
 	}
 	if err != nil {
-		return p, err
+		return p, once, err
 	}
-	return o.over(p)
+	if once, err = o.once(r.Now()); err != nil {
+		return p, once, err
+	}
+	p, err = o.over(p)
+	return p, once, err
 }
 
 // read returns the members of an object, once all about it was found good.
@@ -115,10 +120,9 @@ func (r *Reader) read(ctx context.Context, c storage.Client, token string, unsig
 	if err != nil {
 		return nil, err
 	}
-	algs := algsOf(c, unsigned)
-	jws, err := parse(token, algs)
+	jws, err := parse(token, algsOf(c, unsigned))
 	if err != nil {
-		return nil, refusef("%s; this client can use %s", err, strings.Join(algs, ", "))
+		return nil, refusef("%s", err)
 	}
 	payload, err := r.verify(ctx, c, jws)
 	if err != nil {

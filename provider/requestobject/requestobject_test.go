@@ -191,7 +191,7 @@ func TestGoodObjects(t *testing.T) {
 			t.Parallel()
 			r := reader(row.unsigned)
 			for range 2 { // Core 6 lets an object be used again
-				p, err := r.Merge(t.Context(), row.client, request(row.object))
+				p, _, err := r.Merge(t.Context(), row.client, request(row.object))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -291,13 +291,16 @@ func TestBadObjects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := request(row.object)
-			merged, err := reader(row.unsigned).Merge(t.Context(), row.client, p)
+			merged, _, err := reader(row.unsigned).Merge(t.Context(), row.client, p)
 			var e *oauth.Error
 			if !errors.As(err, &e) || e.Code != oauth.InvalidRequestObject || e.Description == "" {
 				t.Fatalf("%v", err)
 			}
 			if strings.Contains(e.Description, "evil.example") || strings.Contains(e.Description, "another.") {
 				t.Errorf("it echoes: %s", e.Description)
+			}
+			if strings.Contains(e.Description, "can use") != strings.Contains(e.Description, "another algorithm") {
+				t.Errorf("it tells the algorithms where they may be what is wrong, and nowhere else: %s", e.Description)
 			}
 			_ = merged // nothing is promised of it
 		})
@@ -320,7 +323,7 @@ func TestWhatStandsOutside(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := reader(false).Merge(t.Context(), app(), row.p)
+			_, _, err := reader(false).Merge(t.Context(), app(), row.p)
 			var e *oauth.Error
 			if !errors.As(err, &e) || e.Code != row.code {
 				t.Errorf("%v, want %s", err, row.code)
@@ -332,7 +335,7 @@ func TestWhatStandsOutside(t *testing.T) {
 func TestValues(t *testing.T) {
 	t.Parallel()
 	object := sign("RS256", rsaKey(), `{"scope":"openid","max_age":0,"claims":{ "userinfo": {"name": {"essential": true}}},"nonce":"","resource":["https://a.example","https://b.example"]}`)
-	p, err := reader(false).Merge(t.Context(), app(), request(object, "nonce", "outer", "max_age", "60", "display", "popup"))
+	p, _, err := reader(false).Merge(t.Context(), app(), request(object, "nonce", "outer", "max_age", "60", "display", "popup"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +355,7 @@ func TestValues(t *testing.T) {
 		t.Errorf("resources %v", got)
 	}
 	plain := request("")
-	if p, err := reader(false).Merge(t.Context(), app(), plain); err != nil || p.Encode() != plain.Encode() {
+	if p, _, err := reader(false).Merge(t.Context(), app(), plain); err != nil || p.Encode() != plain.Encode() {
 		t.Errorf("a request without an object became %v, %v", p, err)
 	}
 }
@@ -375,7 +378,7 @@ func FuzzObject(f *testing.F) {
 		if err != nil {
 			return
 		}
-		merged, err := r.Merge(t.Context(), client, p)
+		merged, _, err := r.Merge(t.Context(), client, p)
 		if err != nil {
 			if e := oauth.AsError(err); e.Code != oauth.InvalidRequestObject && e.Code != oauth.InvalidRequest {
 				t.Fatal(err)
@@ -389,4 +392,36 @@ func FuzzObject(f *testing.F) {
 			t.Fatalf("%s became what cannot be read: %v", payload, err)
 		}
 	})
+}
+
+// RFC 7519 4.1.7: an object with a jti is for one use, until it expires or for an hour.
+func TestOneTime(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		object  claims
+		id      string
+		expires time.Time
+	}{
+		"until exp, and what clocks may differ": {with(good, "exp", noon.Add(10*time.Minute).Unix()), "1", noon.Add(11 * time.Minute)},
+		"exp is far away":                       {with(good, "exp", noon.Add(9*time.Hour).Unix()), "1", noon.Add(time.Hour)},
+		"no exp":                                {claims{"state": "s", "jti": "x"}, "x", noon.Add(time.Hour)},
+		"no jti":                                {claims{"state": "s"}, "", time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, once, err := reader(false).Merge(t.Context(), app(), request(sign("RS256", rsaKey(), row.object)))
+			if err != nil || once.ID != row.id || !once.Expires.Equal(row.expires) {
+				t.Errorf("%+v, %v", once, err)
+			}
+		})
+	}
+	for name, jti := range map[string]any{"a number": 1, "empty": "", "a list": []string{"1"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := reader(false).Merge(t.Context(), app(), request(sign("RS256", rsaKey(), with(good, "jti", jti))))
+			if oauth.AsError(err).Code != oauth.InvalidRequestObject {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -81,7 +81,7 @@ func TestRequestURI(t *testing.T) {
 			r.Fetch = s
 			c := app(func(c *storage.Client) { c.RequestURIs = []string{row.registered} })
 			for range 2 {
-				p, err := r.Merge(t.Context(), c, byURI(row.sent))
+				p, _, err := r.Merge(t.Context(), c, byURI(row.sent))
 				var e *oauth.Error
 				switch {
 				case row.code == "" && (err != nil || p.Get("state") != "inner" || p.Has("request_uri")):
@@ -102,7 +102,7 @@ func TestRequestURI(t *testing.T) {
 		s := &site{objects: objects}
 		r := reader(false)
 		r.Fetch = s
-		_, err := r.Merge(t.Context(), app(), request(signed, "request_uri", at+"signed"))
+		_, _, err := r.Merge(t.Context(), app(), request(signed, "request_uri", at+"signed"))
 		var e *oauth.Error
 		if !errors.As(err, &e) || e.Code != oauth.InvalidRequest || s.calls != 0 {
 			t.Errorf("%v after %d fetches", err, s.calls)
