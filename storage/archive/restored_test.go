@@ -150,3 +150,30 @@ func TestAStoreBehindItsOwnTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAClientGotForItself takes a backup, revokes a token of a client's own, and restores the backup: it must not be good again, nor the
+// one after it once that is revoked again.
+func TestWhatAClientGotForItself(t *testing.T) {
+	t.Parallel()
+	s := newTown(t)
+	var file bytes.Buffer
+	s.ok(Write(&file, made, s.Export(t.Context())))
+	before, err := s.Client(t.Context(), app)
+	s.ok(err)
+	last := before.ServiceSeries
+	for range 2 {
+		s.ok(s.EndService(t.Context(), app, last, storage.Change{Now: at}))
+		last++
+	}
+	for _, signOut := range []bool{false, true} {
+		after := s.restored(file.Bytes(), signOut)
+		for range 3 {
+			c, err := after.Client(t.Context(), app)
+			s.ok(err)
+			if c.ServiceSeries >= before.ServiceSeries && c.ServiceSeries <= last {
+				t.Errorf("RFC 7009 2: tokens of the series %d, which was revoked or may have been, are good", c.ServiceSeries)
+			}
+			s.ok(after.EndService(t.Context(), app, c.ServiceSeries, storage.Change{Now: at}))
+		}
+	}
+}

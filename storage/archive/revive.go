@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"math"
+
 	"signet/storage"
 	"signet/storage/rows"
 )
@@ -12,6 +14,7 @@ import (
 //     ones stay: who comes with one a second time still ends its family.
 //   - Interactions and kept requests are left out likewise.
 //   - Initial access tokens with a number of uses are left out, since nobody knows how many are left. Those with any number stay.
+//   - Access tokens that clients got for themselves are over, whether or not they were revoked since: their clients ask for others.
 //   - Assertions that were spent stay: they only ever refuse.
 //   - Families stay at the generation of the backup. A refresh token that is newer than its row closes the family
 //     ([storage.ErrAhead]), and its person signs in again.
@@ -34,11 +37,14 @@ func Revive(all storage.Rows, signOut bool) storage.Rows {
 	}
 }
 
+// leap is more series than any client used since a backup.
+const leap = 1 << 16
+
 func revived(row storage.Row, signOut bool) (_ storage.Row, keep bool, err error) {
 	switch row.Kind {
 	case storage.KindInteraction, storage.KindAnswered, storage.KindKept:
 		return row, false, nil
-	case storage.KindCode, storage.KindInitial, storage.KindUser:
+	case storage.KindCode, storage.KindInitial, storage.KindUser, storage.KindClient:
 	default:
 		return row, true, nil
 	}
@@ -51,6 +57,9 @@ func revived(row storage.Row, signOut bool) (_ storage.Row, keep bool, err error
 		return row, r.Spent, nil
 	case storage.InitialToken:
 		return row, r.Uses < 0, nil
+	case storage.Client:
+		r.ServiceSeries = min(r.ServiceSeries, math.MaxUint32-leap) + leap
+		row, err = rows.Encode(row.Kind, r)
 	case storage.User:
 		if signOut {
 			r.Epoch++
