@@ -18,11 +18,15 @@ const readyTimeout = 3 * time.Second
 // Ready reports whether the provider can do its work: nil, or why not.
 func (p *Provider) Ready(ctx context.Context) error { return errors.Join(p.parts(ctx)) }
 
-// parts are what the provider cannot work without: nil, or what is wrong with each.
+// parts are what the provider cannot work without: nil, or what is wrong with each. Anybody may ask as often as they like, so the store is
+// asked by one at a time, and all who come meanwhile have its answer.
 func (p *Provider) parts(ctx context.Context) (store, keys error) {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	return p.store.Ready(ctx), p.keys.Ready()
+	_, store, _ = p.asking.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout) // it is not for this one alone
+		defer cancel()
+		return nil, p.store.Ready(ctx)
+	})
+	return store, p.keys.Ready()
 }
 
 // healthz says that the process answers, and nothing else: whoever starts it again mends nothing by that when the disk is full.

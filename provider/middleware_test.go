@@ -12,8 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"signet/audit"
 	"signet/provider/providertest"
@@ -308,5 +310,42 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 		if entry["msg"] == "request" && (len(entry["trace"].(string)) != 32 || entry["path"] == "" || entry["status"] == nil || strings.ContainsAny(entry["path"].(string), "?=")) {
 			t.Errorf("line %s", line)
 		}
+	}
+}
+
+// slowStore counts who asks it at a time whether it is ready.
+type slowStore struct {
+	storage.Store
+	asked, now, most atomic.Int64
+}
+
+func (s *slowStore) Ready(ctx context.Context) error {
+	s.asked.Add(1)
+	if now := s.now.Add(1); now > s.most.Load() {
+		s.most.Store(now)
+	}
+	defer s.now.Add(-1)
+	time.Sleep(20 * time.Millisecond)
+	return s.Store.Ready(ctx)
+}
+
+// Nobody is counted at /readyz, so what it costs must not grow with who asks.
+func TestHealthCostsOneQuestionAtATime(t *testing.T) {
+	t.Parallel()
+	slow := &slowStore{}
+	s := providertest.New(t, func(c *providertest.Config) {
+		c.Wrap = func(inner storage.Store) storage.Store { slow.Store = inner; return slow }
+	})
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if a := s.Get("/readyz", ""); a.Status != 200 {
+				t.Errorf("%d %s", a.Status, a.Body)
+			}
+		})
+	}
+	all.Wait()
+	if slow.most.Load() > 1 {
+		t.Errorf("the store was asked %d times at a time, and %d times in all", slow.most.Load(), slow.asked.Load())
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"signet/audit"
 	"signet/claims"
 	"signet/clients/keyset"
@@ -155,6 +157,7 @@ type Provider struct {
 	proxied bool // there are trusted proxies
 	proxies []netip.Prefix
 	fetched fetched
+	asking  singleflight.Group // whether the store is ready
 
 	observer Observer
 	tracer   Tracer
