@@ -1,9 +1,13 @@
 package main
 
 import (
+	"container/list"
+	"crypto/tls"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 
 	"signet/provider/trail"
 )
@@ -15,9 +19,11 @@ const (
 	maxPerNetwork  = 2048
 )
 
-// bounded is a listener that lets no more in. Those beyond the first bound wait in the system's queue until another leaves, which slow
-// ones must within seconds; those of one network beyond the second are closed at once. Of IPv6 the /64 is one network. Trusted proxies,
-// from where everybody comes, have no bound of their own.
+// bounded is a listener that lets no more in. Where the first bound is reached, the connection that was idle for the longest time is
+// closed for the next one (RFC 9112 section 9.5): or else whoever holds some open without asking for anything keeps all others out.
+// Where none is idle they wait in the system's queue until another leaves, which slow ones must within seconds. Those of one network
+// beyond the second bound are closed at once. Of IPv6 the /64 is one network. Trusted proxies, from where everybody comes, have no
+// bound of their own.
 type bounded struct {
 	net.Listener
 	crowd *crowd
@@ -33,10 +39,11 @@ type crowd struct {
 
 	mu       sync.Mutex
 	networks map[netip.Prefix]int // never more than connections
+	idle     *list.List           // of *guest, the one that is idle for the longest time first
 }
 
 func newCrowd(all, most int, trusted func(netip.Addr) bool) *crowd {
-	return &crowd{slots: make(chan struct{}, all), most: most, trusted: trusted, networks: map[netip.Prefix]int{}}
+	return &crowd{slots: make(chan struct{}, all), most: most, trusted: trusted, networks: map[netip.Prefix]int{}, idle: list.New()}
 }
 
 func (c *crowd) listener(l net.Listener) net.Listener {
@@ -46,9 +53,7 @@ func (c *crowd) listener(l net.Listener) net.Listener {
 // Accept waits for room before it takes a connection.
 func (l *bounded) Accept() (net.Conn, error) {
 	for {
-		select {
-		case l.crowd.slots <- struct{}{}:
-		case <-l.ended:
+		if !l.crowd.room(l.ended) {
 			return nil, net.ErrClosed
 		}
 		conn, err := l.Listener.Accept()
@@ -57,7 +62,7 @@ func (l *bounded) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if leave, ok := l.crowd.enter(conn.RemoteAddr()); ok {
-			return &guest{Conn: conn, leave: leave}, nil
+			return &guest{Conn: conn, crowd: l.crowd, leave: leave}, nil
 		}
 		<-l.crowd.slots
 		conn.Close()
@@ -92,14 +97,88 @@ func (c *crowd) enter(from net.Addr) (leave func(), ok bool) {
 	}, true
 }
 
+// room takes a slot, and makes one if it must. It is false if ended comes first.
+func (c *crowd) room(ended <-chan struct{}) bool {
+	select {
+	case c.slots <- struct{}{}:
+		return true
+	default:
+	}
+	again := time.NewTicker(idleEnough)
+	defer again.Stop()
+	for {
+		c.closeIdle()
+		select {
+		case c.slots <- struct{}{}:
+			return true
+		case <-ended:
+			return false
+		case <-again.C:
+		}
+	}
+}
+
+// idleEnough is how long a connection is idle before it may be closed: HTTP/2 says that it is before its answer is sent.
+const idleEnough = 50 * time.Millisecond
+
+// closeIdle closes the connection that is idle for the longest time, if there is one.
+func (c *crowd) closeIdle() {
+	c.mu.Lock()
+	var g *guest
+	if first := c.idle.Front(); first != nil && time.Since(first.Value.(*guest).since) >= idleEnough {
+		g = first.Value.(*guest)
+		c.forget(g)
+	}
+	c.mu.Unlock()
+	if g != nil {
+		g.Close()
+	}
+}
+
+// forget takes a guest out of the idle ones. The caller holds mu.
+func (c *crowd) forget(g *guest) {
+	if g.idle != nil {
+		c.idle.Remove(g.idle)
+		g.idle = nil
+	}
+}
+
+// state is told of connections by their server: [http.Server.ConnState].
+func (c *crowd) state(conn net.Conn, state http.ConnState) {
+	if over, ok := conn.(*tls.Conn); ok {
+		conn = over.NetConn()
+	}
+	g, ok := conn.(*guest)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forget(g)
+	if state == http.StateIdle && !g.left {
+		g.since, g.idle = time.Now(), c.idle.PushBack(g)
+	}
+}
+
 // guest is a connection that is counted.
 type guest struct {
 	net.Conn
+	crowd *crowd
 	once  sync.Once
 	leave func()
+
+	idle  *list.Element // among the idle ones, under the crowd's mu; nil: it is busy
+	since time.Time     // when it came to be idle, likewise
+	left  bool          // likewise
 }
 
 func (g *guest) Close() error {
-	defer g.once.Do(g.leave)
+	defer g.once.Do(func() {
+		g.crowd.mu.Lock()
+		g.crowd.forget(g)
+		g.left = true
+		g.crowd.mu.Unlock()
+		g.leave()
+	})
 	return g.Conn.Close()
 }

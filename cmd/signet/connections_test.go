@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -200,4 +201,80 @@ func memory() int {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapInuse + m.StackInuse)
+}
+
+// Whoever holds connections open and asks for nothing must not keep others out: RFC 9112 section 9.5 lets a server close them at any time.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			c := newCrowd(4, 100, func(netip.Addr) bool { return false })
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) }))
+			s.Config.ConnState = c.state
+			s.EnableHTTP2 = version == "HTTP/2.0"
+			s.Listener = c.listener(s.Listener)
+			s.StartTLS()
+			t.Cleanup(s.Close)
+			for n := range 20 {
+				client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+					TLSClientConfig: s.Client().Transport.(*http.Transport).TLSClientConfig.Clone(), ForceAttemptHTTP2: s.EnableHTTP2,
+				}}
+				t.Cleanup(client.CloseIdleConnections)
+				resp, err := client.Get(s.URL)
+				if err != nil {
+					t.Fatalf("connection %d: %v", n, err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil || string(body) != version {
+					t.Fatalf("connection %d: %q, %v", n, body, err)
+				}
+			}
+			s.CloseClientConnections()
+			s.Close()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if len(c.networks) != 0 || c.idle.Len() != 0 {
+				t.Errorf("remembered: %v, %d idle", c.networks, c.idle.Len())
+			}
+		})
+	}
+}
+
+// A request under way is finished, however full it is.
+func TestBusyConnectionsStay(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(2, 100, func(netip.Addr) bool { return false })
+	begun, end := make(chan struct{}, 2), make(chan struct{})
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { begun <- struct{}{}; <-end }))
+	s.Config.ConnState = c.state
+	s.Listener = c.listener(s.Listener)
+	s.Start()
+	t.Cleanup(s.Close)
+	failed := make(chan error, 3)
+	for range 3 {
+		go func() {
+			client := &http.Client{Transport: &http.Transport{}}
+			defer client.CloseIdleConnections()
+			resp, err := client.Get(s.URL)
+			if err == nil {
+				resp.Body.Close()
+			}
+			failed <- err
+		}()
+	}
+	<-begun
+	<-begun
+	select {
+	case <-begun:
+		t.Error("one too many was let in")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(end)
+	for range 3 {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -244,6 +244,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	})
 	failed := make(chan error, len(s.public)+len(s.observed.listeners)+1)
 	everybody := newCrowd(maxConnections, maxPerNetwork, s.trusted)
+	public.ConnState = everybody.state
 	for _, l := range s.public {
 		l = everybody.listener(l)
 		if s.cfg.TLSCert != "" {
