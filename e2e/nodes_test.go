@@ -33,7 +33,7 @@ func TestNodes(t *testing.T) {
 		sizes = []int{2, 3}
 	}
 	for _, size := range sizes {
-		t.Run(fmt.Sprintf("%d nodes", size), func(t *testing.T) { testNodes(t, size) })
+		t.Run(fmt.Sprint(size), func(t *testing.T) { testNodes(t, size) })
 	}
 }
 

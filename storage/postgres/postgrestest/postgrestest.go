@@ -293,12 +293,29 @@ func (s *Server) launch() (chan struct{}, error) {
 // Kill ends the server as a power failure would: it and all of its processes, by SIGKILL. The folder stays, for Restart.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
-	victims := append([]int{s.pid}, children(s.pid)...) // the server first: it would start others in their place
-	for _, pid := range victims {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	send := func(pid int, signal syscall.Signal) {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 			t.Fatal(err)
 		}
 	}
+	// First it must start no others in their place: one that is overlooked may wait for a lock of the dead, for good.
+	send(s.pid, syscall.SIGSTOP)
+	for deadline := time.Now().Add(time.Second); state(s.pid) != 'T' && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	for _, pid := range append(children(s.pid), s.pid) {
+		send(pid, syscall.SIGKILL)
+	}
+}
+
+// state is what /proc says of a process: T if it is stopped.
+func state(pid int) byte {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // pid (name) state parent …
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	if len(rest) == 0 {
+		return 0
+	}
+	return rest[0]
 }
 
 // children lists the processes that a process started.
@@ -317,11 +334,17 @@ func children(pid int) (all []int) {
 	return all
 }
 
-// Quit ends the server as SIGQUIT does, its immediate shutdown: nothing is finished and nothing is written. The folder stays, for Restart.
+// Quit ends the server as SIGQUIT does, its immediate shutdown: nothing is finished and nothing is written. It returns when the server has
+// ended. The folder stays, for Restart.
 func (s *Server) Quit(t testing.TB) {
 	t.Helper()
 	if err := syscall.Kill(s.pid, syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); syscall.Kill(s.pid, 0) == nil; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("PostgreSQL goes on after SIGQUIT:\n%s", s.Log())
+		}
 	}
 }
 
