@@ -118,7 +118,7 @@ func (a *app) checkDestination(path string) error {
 	}
 	switch _, err := os.Lstat(path); {
 	case err == nil:
-		return fmt.Errorf("%s is there already, and a backup never writes over a file; name another, as with %s-$(date +%%F)", path, strings.TrimSuffix(path, filepath.Ext(path)))
+		return thereAlready(path)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -126,6 +126,10 @@ func (a *app) checkDestination(path string) error {
 		return fmt.Errorf("there is no folder %s; make it, or name a file elsewhere", folder)
 	}
 	return nil
+}
+
+func thereAlready(path string) error {
+	return fmt.Errorf("%s is there already, and a backup never writes over a file; name another, as with %s-$(date +%%F)", path, strings.TrimSuffix(path, filepath.Ext(path)))
 }
 
 // written is a backup that was made.
@@ -191,10 +195,25 @@ func backupToFile(b *written, plain io.Reader, s seal) (err error) {
 	if err != nil {
 		return fmt.Errorf("the backup was written, but what can be read back is not whole, so it was removed: %w; try again, and look at the disk of %s if it happens again", err, b.file)
 	}
-	if err := os.Rename(file.Name(), b.file); err != nil {
+	if err := named(file.Name(), b.file); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(b.file))
+}
+
+// named gives a file its name, unless another has it meanwhile. A link, unlike a rename, fails then; where there are no links, as on
+// some disks that are carried about, only another backup at the same moment could be lost.
+func named(made, path string) error {
+	switch err := os.Link(made, path); {
+	case errors.Is(err, fs.ErrExist):
+		return thereAlready(path)
+	case err == nil:
+		return os.Remove(made)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return thereAlready(path)
+	}
+	return os.Rename(made, path)
 }
 
 // copySealed copies a backup, encrypted if asked, and returns what opens it again.
