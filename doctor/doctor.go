@@ -184,10 +184,14 @@ func (e *examination) said(name string) string {
 }
 
 // endpoint is a URL of the metadata, "" if it is not there. Where the issuer is said wrong it is where it would be if it were not, so that
-// the other checks can go on.
+// the other checks can go on. Whatever does not lead to the issuer is as good as not there: what answers as the issuer shall not have this
+// machine ask whom it likes.
 func (e *examination) endpoint(name string) string {
-	if below, ok := strings.CutPrefix(e.said(name), strings.TrimSuffix(e.said("issuer"), "/")+"/"); ok {
+	if below, ok := strings.CutPrefix(e.said(name), strings.TrimSuffix(e.said("issuer"), "/")+"/"); ok && e.said("issuer") != "" {
 		return e.base + "/" + below
 	}
-	return e.said(name)
+	if strings.HasPrefix(e.said(name), e.base+"/") {
+		return e.said(name)
+	}
+	return ""
 }

@@ -410,3 +410,36 @@ func TestProbe(t *testing.T) {
 		t.Errorf("a minute later: %d", a.Status)
 	}
 }
+
+// What answers as the issuer may name anything as its endpoints, also what only this machine reaches: nothing but the issuer is asked.
+func TestNothingElseIsAsked(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was asked for", r.Method, r.URL) }))
+	t.Cleanup(elsewhere.Close)
+	for name, issuer := range map[string]string{"an issuer of its own": "", "an issuer elsewhere": elsewhere.URL, "no issuer": "none"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var front string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				said := map[string]string{"issuer": front}
+				switch issuer {
+				case "":
+				case "none":
+					delete(said, "issuer")
+				default:
+					said["issuer"] = issuer + "/other"
+				}
+				for _, link := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "introspection_endpoint", "revocation_endpoint", "registration_endpoint"} {
+					said[link] = elsewhere.URL + "/latest/meta-data"
+				}
+				_ = json.NewEncoder(w).Encode(said)
+			}))
+			t.Cleanup(server.Close)
+			front = server.URL
+			findings := doctor.Outside(t.Context(), doctor.Options{Issuer: front, Client: doctor.Client{ID: "app", RedirectURI: "https://app.example/cb"}})
+			if !slices.ContainsFunc(findings, func(f doctor.Finding) bool { return f.Check == "jwks" && f.Status == doctor.Failure }) {
+				t.Errorf("nobody is told: %+v", findings)
+			}
+		})
+	}
+}

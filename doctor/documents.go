@@ -112,6 +112,10 @@ func (e *examination) second(ctx context.Context) {
 // keys reads the key set: RFC 7517.
 func (e *examination) keys(ctx context.Context) {
 	at := e.endpoint("jwks_uri")
+	if at == "" {
+		e.say("jwks", Failure, e.base+oauth.OpenIDConfigurationPath, "see what answers there: signet names its own", "discovery names no key set of the issuer")
+		return
+	}
 	a, err := e.ask(ctx, http.MethodGet, at, "")
 	var set struct {
 		Keys []map[string]any `json:"keys"`
