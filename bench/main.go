@@ -19,18 +19,23 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"signet/storage/bolt"
 )
 
 // roles are what a child process can be.
@@ -53,6 +58,7 @@ type settings struct {
 	cpuProfile string
 	storage    string
 	grow       []int // numbers of users; empty: the rows are measured
+	compact    bool  // a bbolt file is compacted before it is measured
 }
 
 func main() {
@@ -106,6 +112,7 @@ func parse(args []string) (settings, error) {
 	f.StringVar(&s.cpuProfile, "cpuprofile", "", "write a CPU profile of the provider to this file")
 	f.StringVar(&s.storage, "storage", onBolt, "bolt or postgres")
 	grow := f.String("grow", "", "measure with these numbers of users instead, each with a line of refresh tokens")
+	f.BoolVar(&s.compact, "compact", false, "compact a planted bbolt file before it is measured, as signet storage compact does")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
@@ -172,7 +179,11 @@ func open(s settings, lines int) (b *bed, err error) {
 		return b, err
 	}
 	b.seed, b.planting = planter.Seed, time.Since(began)
-	return b, planter.stop()
+	if err := planter.stop(); err != nil || !s.compact || b.URL != "" {
+		return b, err
+	}
+	_, _, err = bolt.Compact(context.Background(), bolt.Options{Path: filepath.Join(b.Folder, storeFile), Log: slog.New(slog.DiscardHandler)})
+	return b, err
 }
 
 // as is the task of a child on this store.
