@@ -365,10 +365,11 @@ func (i *importer) copy(table string, names []string, lines [][]any) error {
 	return nil
 }
 
-// Others counts the connections that servers have to the database, this store's own aside. Who is not called as they are is not seen.
+// Others counts the connections that servers have to the database, this store's own aside. Those are called signet, or as this
+// store's URL says; who has another name is not seen.
 func (s *Store) Others(ctx context.Context) (n int64, err error) {
 	err = s.snapshot(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1`, applicationName).Scan(&n)
+		return tx.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name IN ($1, $2)`, applicationName, s.servers).Scan(&n)
 	})
 	return n, err
 }

@@ -97,3 +97,20 @@ func TestCheckFinds(t *testing.T) {
 		}
 	}
 }
+
+// A server whose URL names it otherwise is one all the same for a tool that has the same URL.
+func TestOthersOfAnotherName(t *testing.T) {
+	t.Parallel()
+	url := with(postgrestest.Database(t), "application_name=blue")
+	mover := openTest(t, url, func(o *Options) { o.Name = "signet migrate" })
+	if n, err := mover.Others(t.Context()); n != 0 || err != nil {
+		t.Errorf("alone: %d, %v", n, err)
+	}
+	server := openTest(t, url)
+	if err := server.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := mover.Others(t.Context()); n == 0 || err != nil {
+		t.Errorf("beside a server: %d, %v", n, err)
+	}
+}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type Options struct {
 	Log     *slog.Logger
 	// Existing refuses a database without a store, with [ErrNoStore], where Open would make one.
 	Existing bool
-	Name     string // application_name of the connections, unless the URL has one; "signet" by default: see [Store.Others]
+	Name     string // application_name of the connections; "signet" by default, or what the URL says: see [Store.Others]
 
 	dial pgconn.DialFunc // of tests; the driver's own if nil
 }
@@ -57,6 +58,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	address string
 	user    string
+	servers string // application_name of servers
 	timeout time.Duration
 	found   bool // it must be there already
 	now     func() time.Time
@@ -75,14 +77,14 @@ var _ storage.Store = (*Store)(nil)
 // [ErrUnreachable], [ErrRefused], [ErrUnfit], [ErrNoStore] or [ErrNewer] and a sentence that says what to do and holds no password.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.setDefaults()
-	config, err := configure(o.URL, o.Name)
+	config, servers, err := configure(o.URL, o.Name)
 	if err != nil {
 		return nil, err
 	}
 	if o.dial != nil {
 		config.ConnConfig.DialFunc = o.dial
 	}
-	s := &Store{address: addressOf(config.ConnConfig), user: config.ConnConfig.User, timeout: o.Timeout, found: o.Existing, now: o.Now, log: o.Log}
+	s := &Store{address: addressOf(config.ConnConfig), user: config.ConnConfig.User, servers: servers, timeout: o.Timeout, found: o.Existing, now: o.Now, log: o.Log}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("%w: its settings are refused; check pool_max_conns and the others that begin with pool_", ErrURL)
 	}
@@ -99,11 +101,11 @@ const (
 	pingTimeout    = 2 * time.Second
 )
 
-// configure reads the URL. The driver's own error may repeat it, so it is not passed on.
-func configure(url, name string) (*pgxpool.Config, error) {
-	config, err := pgxpool.ParseConfig(url)
+// configure reads the URL, which may have another name for servers. The driver's own error may repeat it, so it is not passed on.
+func configure(url, name string) (config *pgxpool.Config, servers string, err error) {
+	config, err = pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("%w; write postgres://USER@HOST:PORT/DATABASE, and %%40, %%2F, %%3A for @, / and : in a password; "+
+		return nil, "", fmt.Errorf("%w; write postgres://USER@HOST:PORT/DATABASE, and %%40, %%2F, %%3A for @, / and : in a password; "+
 			"files that it names (sslrootcert, passfile) must be there", ErrURL)
 	}
 	if !strings.Contains(url, "pool_max_conns") {
@@ -117,10 +119,11 @@ func configure(url, name string) (*pgxpool.Config, error) {
 	if c.ValidateConnect == nil { // among several hosts the one that takes writes, and after a failover the new one
 		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
-	if _, ok := c.RuntimeParams["application_name"]; !ok {
-		c.RuntimeParams["application_name"] = name
+	if servers = cmp.Or(c.RuntimeParams["application_name"], applicationName); name == applicationName {
+		name = servers // a tool keeps its own, or else it could not be told from a server
 	}
-	return config, nil
+	c.RuntimeParams["application_name"] = name
+	return config, servers, nil
 }
 
 // prepare looks whether the database is fit and brings its schema up to date.
