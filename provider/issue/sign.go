@@ -80,6 +80,9 @@ func (i *Issuer) secret(c storage.Client) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the secret of client %s: %w", c.ID, err)
 	}
+	if len(secret) > sha256.BlockSize { // then its stored hash would sign as well: RFC 2104 section 2
+		return nil, fmt.Errorf("client %s has a secret from before %s was there, which is too long for it; give it a new one", c.ID, clients.AlgHS256)
+	}
 	return secret, nil
 }
 
