@@ -371,6 +371,9 @@ func (e eye) RoundTrip(r *http.Request) (*http.Response, error) {
 	asked := time.Now()
 	r = r.Clone(r.Context())
 	r.Header.Set("X-Forwarded-For", e.network)
+	if r.Body == nil { // net/http would send what has none once more by itself when its answer is lost, and a step of a sign-in is done once
+		r.Body = io.NopCloser(strings.NewReader(""))
+	}
 	resp, err := direct.RoundTrip(r)
 	if err != nil {
 		e.lost.Add(1)

@@ -347,7 +347,7 @@ func (c *cluster) check(m *memory) {
 	c.each(len(m.spent), "a spent code", func(i int) error {
 		for _, n := range c.nodes {
 			if _, err := c.at(n).Exchange(ctx, m.spent[i].code, oauth2.VerifierOption(m.spent[i].verifier)); refusal(err) != "invalid_grant" {
-				return fmt.Errorf("at %s: %w", n.name, err)
+				return fmt.Errorf("at %s: %v", n.name, err)
 			}
 		}
 		return nil

@@ -377,7 +377,9 @@ func (c *cluster) raceForCode(ctx context.Context, m *memory, code spentCode) er
 	}
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	m.spent = append(m.spent, code)
+	if len(won)+len(refused) > 0 { // otherwise nobody knows
+		m.spent = append(m.spent, code)
+	}
 	if len(won) == 1 && len(refused) > 0 { // who lost has ended what who won got
 		m.revoked = append(m.revoked, won[0].RefreshToken, won[0].AccessToken)
 	}
