@@ -11,8 +11,8 @@ import "sync"
 // Size is what is reserved, in bytes, and how much more memory the process may take for it at full load.
 const Size = 16 << 20
 
-// reserved is never written to, so the system gives it no memory.
-var reserved []byte
+// reserved is kept alive by the function that made it. It is never written to, so the system gives it no memory.
+var reserved = sync.OnceValue(func() []byte { return make([]byte, Size) })
 
-// Reserve is to be called once, by a program that serves. Later calls do nothing.
-var Reserve = sync.OnceFunc(func() { reserved = make([]byte, Size) })
+// Reserve is to be called by a program that serves. It takes effect once.
+func Reserve() { reserved() }
