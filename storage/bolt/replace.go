@@ -30,6 +30,9 @@ func Build(ctx context.Context, o Options, fill func(*Store) error) error {
 	if err := build(o, part, fill); err != nil {
 		return errors.Join(err, closeIf(old))
 	}
+	if err := compactPart(ctx, o, part); err != nil {
+		return errors.Join(err, closeIf(old))
+	}
 	if old == nil { // a link, unlike a rename, fails where another has come meanwhile
 		err = os.Link(part, o.Path)
 		if errors.Is(err, fs.ErrExist) {
@@ -92,6 +95,14 @@ func build(o Options, path string, fill func(*Store) error) error {
 		return err
 	}
 	return errors.Join(fill(s), s.Close())
+}
+
+// compactPart leaves out what was free while the store was filled. It is as much as the store itself, and the list of it would be written
+// with every commit from then on.
+func compactPart(ctx context.Context, o Options, path string) error {
+	o.Path = path
+	_, _, err := Compact(ctx, o)
+	return err
 }
 
 // Compact writes the store at o.Path anew without the pages that are free, compares the two row by row, and puts the new one in the place of
