@@ -69,7 +69,7 @@ type Users interface {
 	DeclaredUsers(ctx context.Context) ([]User, error)
 	// SaveUser stores u and returns it with its next revision. Revisions are compared as in SaveClient. A name or address that
 	// another user signs in with, as a name or as an address, is ErrExists. When end is true everything that was begun in the user's name ends in the
-	// same commit: the epoch moves on. A user who becomes disabled, or whose password changes, ends so whatever end says.
+	// same commit, as by [Endings.EndUser]: the epoch moves on. A user who becomes disabled, or whose password changes, ends so whatever end says.
 	SaveUser(ctx context.Context, u User, end bool, o Change) (User, error)
 	// RemoveUser removes a user and frees the name and the address. Sessions and families of the sub are dead from then on. Unknown:
 	// ErrNotFound.
@@ -81,6 +81,8 @@ type Change struct {
 	Now    time.Time
 	Origin audit.Origin
 	Detail string // what changed, in a few words; no secret
+	// Keep is a session that goes on where the act ends a user's: the one in which the user asked for it.
+	Keep ID
 }
 
 // Rings holds the key material.
@@ -97,9 +99,6 @@ type Browsers interface {
 	// Browser returns the browser that h is the cookie of and its sessions that are live at now, the last used one last.
 	// A browser that is unknown, expired or has another secret: ErrNotFound.
 	Browser(ctx context.Context, h Handle, now time.Time) (Browser, []SessionUser, error)
-	// EndSession ends a session: from its return on it signs nobody in, and the families that live by it are dead. Of concurrent calls one is
-	// recorded; ending what has ended, or is unknown, is no error.
-	EndSession(ctx context.Context, id ID, o Change) error
 }
 
 // SessionUser is a session with its user, from one snapshot.
@@ -122,7 +121,10 @@ type Interactions interface {
 	Interaction(ctx context.Context, h Handle, now time.Time) (Interaction, error)
 	// SignIn signs a user in at a browser, in one commit: see SignIn. The user must still be the one whose credentials were
 	// checked: another epoch, disabled or removed is ErrEnded. An interaction that is not open is refused as by Interaction.
-	SignIn(ctx context.Context, s SignIn) error
+	SignIn(ctx context.Context, s SignIn) (SignedIn, error)
+	// SelectSession goes on with a session that is live at the browser already: the interaction's Session becomes it. A session that is not
+	// live, or not of this browser: ErrEnded. An interaction that is not open is refused as by Interaction.
+	SelectSession(ctx context.Context, h Handle, browser Handle, session ID, now time.Time) error
 	// EndInteraction spends an interaction without a code: the user declined. It counts for its address's limit until it expires. Of
 	// concurrent calls, Authorize's among them, one succeeds; refused as by Interaction.
 	EndInteraction(ctx context.Context, h Handle, client string, o Change) error
@@ -130,15 +132,20 @@ type Interactions interface {
 
 // SignIn is one successful sign-in.
 type SignIn struct {
-	// Interaction is the request in whose course it happened. Its Session becomes Session.ID.
+	// Interaction is the request in whose course it happened. Its Session becomes that of the sign-in. An interaction that returns to a page of
+	// ours ([Interaction.Return]) is spent by it.
 	Interaction Handle
 	// Old is the browser's handle until now; zero if it had none, ignored when it is not live. Its row is removed: the browser's id changes at each sign-in,
-	// so that an id known from before is worth nothing. Its sessions of other accounts move to the new browser; its session of the same account ends.
+	// so that an id known from before is worth nothing. Its sessions move to the new browser. The one of the same account goes on as Session says
+	// (when, how, until when, from where), with its own ID, Created and Clients: its sid stays, so that the clients that know it hear when it ends.
 	Old Handle
-	// Browser is the new row; its Sessions are set by the act: those that moved, then Session.ID.
+	// Browser is the new row; its Sessions are set by the act: those that moved, the one of this sign-in last; its Expires is the latest of theirs.
 	Browser Browser
+	// Session is the new row, where none goes on.
 	Session Session
-	Origin  audit.Origin
+	// Device is the hash of the browser's device cookie; zero: it has none.
+	Device Hash
+	Origin audit.Origin
 }
 
 // KeptRequests holds requests that came by POST, for the moment until the browser asks for them by GET.
@@ -265,4 +272,8 @@ type Store interface {
 	Families
 	Audit
 	Upkeep
+	Endings
+	Outbox
+	Statuses
+	Histories
 }

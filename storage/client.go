@@ -33,6 +33,9 @@ type Client struct {
 	// ServiceSeries is carried by the access tokens that the client gets for itself; moving it on ends the older ones. It is the store's
 	// to change: see [Clients].
 	ServiceSeries uint32 `json:"-" cbor:"service_series,omitempty"`
+	// ServiceStatus is the number of those access tokens in the status list; given with the first series of a client with the grant
+	// client_credentials, and anew with each. See [Statuses].
+	ServiceStatus uint64 `json:"-" cbor:"service_status,omitempty"`
 
 	SubjectType         string   `json:"subject_type,omitempty"` // public (also when empty) or pairwise: Core 8
 	SectorIdentifierURI string   `json:"sector_identifier_uri,omitempty"`

@@ -70,7 +70,8 @@ type Interaction struct {
 	SecretHash Hash      `json:"secret"`
 	Request    Request   `json:"request"`
 	Address    string    `json:"address,omitempty"` // what the limit counts
-	Session    ID        `json:"session,omitempty"` // set by the sign-in that happened here
+	Session    ID        `json:"session,omitempty"` // set by the sign-in that happened here, or by the choice of an account
+	Return     string    `json:"return,omitempty"`  // there is no request: a page of ours (a path) wanted to know who is there
 	Created    time.Time `json:"created"`
 	Expires    time.Time `json:"expires"`
 	Spent      bool      `json:"spent,omitempty"`
@@ -154,7 +155,7 @@ type Family struct {
 	Moved      time.Time `json:"moved"`                  // when it became current
 	MACKey     uint32    `json:"mac_key"`                // which key of the ring its refresh tokens are made with
 	Series     uint32    `json:"series"`                 // its access tokens carry it; revoking one moves it on and ends the older ones
-	Status     uint64    `json:"status_index,omitempty"` // reserved for the status list
+	Status     uint64    `json:"status_index,omitempty"` // see [Statuses]; 0: the store has not given one
 
 	Created     time.Time `json:"created"`
 	IdleExpires time.Time `json:"idle_expires"`

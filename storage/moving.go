@@ -26,6 +26,9 @@ const (
 	KindAnswered    Kind = "answered"    // Interaction that does not count any more
 	KindKept        Kind = "kept"        // KeptRequest
 	KindAssertion   Kind = "assertion"   // SpentAssertion
+	KindNotice      Kind = "notice"      // Notice
+	KindHistory     Kind = "history"     // History
+	KindMark        Kind = "mark"        // Mark
 	KindEntry       Kind = "entry"       // audit.Entry, in the order of the commits
 )
 
@@ -54,6 +57,12 @@ type SpentAssertion struct {
 	JTI      Hash      `json:"jti"`
 	Expires  time.Time `json:"expires"` // until when it is remembered, to the microsecond
 	Replayed bool      `json:"replayed,omitempty"`
+}
+
+// Mark is one number of the status list that is marked, and the highest number that was given: see [Statuses].
+type Mark struct {
+	Number uint64    `json:"number"`
+	Until  time.Time `json:"until"` // when it is forgotten
 }
 
 // Rows are rows on their way, or why they do not come. A record is good until the next one is asked for.

@@ -86,6 +86,8 @@ type Session struct {
 	IdleExpires time.Time `json:"idle_expires"`
 	Expires     time.Time `json:"expires"`
 	Ended       time.Time `json:"ended,omitzero"`
+	EndedBy     string    `json:"ended_by,omitempty"` // why, in a few words
+	Kept        bool      `json:"kept,omitempty"`     // the user chose to stay signed in at this browser
 
 	Clients   []string `json:"clients,omitempty"` // which clients took part
 	Address   string   `json:"address,omitempty"`

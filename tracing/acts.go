@@ -148,10 +148,82 @@ func (s acts) Browser(ctx context.Context, h storage.Handle, now time.Time) (got
 	return s.Store.Browser(ctx, h, now)
 }
 
-func (s acts) EndSession(ctx context.Context, id storage.ID, o storage.Change) (err error) {
-	ctx, end := s.tracer.act(ctx, "EndSession")
+func (s acts) EndSessions(ctx context.Context, ids []storage.ID, o storage.Change) (ended storage.Ended, err error) {
+	ctx, end := s.tracer.act(ctx, "EndSessions")
 	defer end(&err)
-	return s.Store.EndSession(ctx, id, o)
+	return s.Store.EndSessions(ctx, ids, o)
+}
+
+func (s acts) EndUser(ctx context.Context, sub string, o storage.Change) (ended storage.Ended, err error) {
+	ctx, end := s.tracer.act(ctx, "EndUser")
+	defer end(&err)
+	return s.Store.EndUser(ctx, sub, o)
+}
+
+func (s acts) Withdraw(ctx context.Context, sub, client string, o storage.Change) (ended storage.Ended, err error) {
+	ctx, end := s.tracer.act(ctx, "Withdraw")
+	defer end(&err)
+	return s.Store.Withdraw(ctx, sub, client, o)
+}
+
+func (s acts) Sessions(ctx context.Context, sub string, now time.Time) (all []storage.Session, err error) {
+	ctx, end := s.tracer.act(ctx, "Sessions")
+	defer end(&err)
+	return s.Store.Sessions(ctx, sub, now)
+}
+
+func (s acts) Families(ctx context.Context, sub string, now time.Time) (all []storage.Family, err error) {
+	ctx, end := s.tracer.act(ctx, "Families")
+	defer end(&err)
+	return s.Store.Families(ctx, sub, now)
+}
+
+func (s acts) Consents(ctx context.Context, sub string) (all []storage.Consent, err error) {
+	ctx, end := s.tracer.act(ctx, "Consents")
+	defer end(&err)
+	return s.Store.Consents(ctx, sub)
+}
+
+func (s acts) Session(ctx context.Context, id storage.ID) (got storage.SessionUser, err error) {
+	ctx, end := s.tracer.act(ctx, "Session")
+	defer end(&err)
+	return s.Store.Session(ctx, id)
+}
+
+func (s acts) ClaimNotices(ctx context.Context, now, until time.Time, limit int) (all []storage.Notice, err error) {
+	ctx, end := s.tracer.act(ctx, "ClaimNotices")
+	defer end(&err)
+	return s.Store.ClaimNotices(ctx, now, until, limit)
+}
+
+func (s acts) SettleNotice(ctx context.Context, n storage.Notice, o storage.Change) (err error) {
+	ctx, end := s.tracer.act(ctx, "SettleNotice")
+	defer end(&err)
+	return s.Store.SettleNotice(ctx, n, o)
+}
+
+func (s acts) Notices(ctx context.Context, ending storage.ID) (all []storage.Notice, err error) {
+	ctx, end := s.tracer.act(ctx, "Notices")
+	defer end(&err)
+	return s.Store.Notices(ctx, ending)
+}
+
+func (s acts) Marked(ctx context.Context, now time.Time) (m storage.Marks, err error) {
+	ctx, end := s.tracer.act(ctx, "Marked")
+	defer end(&err)
+	return s.Store.Marked(ctx, now)
+}
+
+func (s acts) History(ctx context.Context, sub string) (h storage.History, err error) {
+	ctx, end := s.tracer.act(ctx, "History")
+	defer end(&err)
+	return s.Store.History(ctx, sub)
+}
+
+func (s acts) SignInFailed(ctx context.Context, sub string, n storage.SignInNote, entries ...audit.Entry) (err error) {
+	ctx, end := s.tracer.act(ctx, "SignInFailed")
+	defer end(&err)
+	return s.Store.SignInFailed(ctx, sub, n, entries...)
 }
 
 func (s acts) Consent(ctx context.Context, user, client string) (got storage.Consent, err error) {
@@ -172,7 +244,13 @@ func (s acts) Interaction(ctx context.Context, h storage.Handle, now time.Time) 
 	return s.Store.Interaction(ctx, h, now)
 }
 
-func (s acts) SignIn(ctx context.Context, in storage.SignIn) (err error) {
+func (s acts) SelectSession(ctx context.Context, h, browser storage.Handle, session storage.ID, now time.Time) (err error) {
+	ctx, end := s.tracer.act(ctx, "SelectSession")
+	defer end(&err)
+	return s.Store.SelectSession(ctx, h, browser, session, now)
+}
+
+func (s acts) SignIn(ctx context.Context, in storage.SignIn) (done storage.SignedIn, err error) {
 	ctx, end := s.tracer.act(ctx, "SignIn")
 	defer end(&err)
 	return s.Store.SignIn(ctx, in)

@@ -118,7 +118,7 @@ func signInWithoutStore(f *testing.F, s *providertest.Server) string {
 		f.Fatal(err)
 	}
 	until := now.AddDate(1, 0, 0)
-	if err := s.Store.SignIn(f.Context(), storage.SignIn{
+	if _, err := s.Store.SignIn(f.Context(), storage.SignIn{
 		Interaction: ih, Browser: storage.Browser{ID: bh.ID, SecretHash: bh.Hash(), Created: now, Expires: until},
 		Session: storage.Session{ID: storage.NewID(now), Browser: bh.ID, User: alice.Sub, Epoch: alice.Epoch, AuthTime: now, Created: now, LastUsed: now, IdleExpires: until, Expires: until},
 	}); err != nil {

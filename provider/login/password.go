@@ -73,7 +73,7 @@ func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interactio
 	}
 	browser, session, h := e.Sessions.Begin(r, user, session.ACRPassword, []string{amrPassword})
 	act := storage.SignIn{Interaction: open.Handle, Old: old, Browser: browser, Session: session, Origin: trail.Of(r.Context()).Origin()}
-	if err := e.Store.SignIn(r.Context(), act); err != nil {
+	if _, err := e.Store.SignIn(r.Context(), act); err != nil {
 		return err
 	}
 	e.Sessions.SetCookie(w, h)

@@ -10,7 +10,7 @@ import (
 // Store is what this room needs kept.
 type Store interface {
 	Client(ctx context.Context, id string) (storage.Client, error)
-	SignIn(ctx context.Context, s storage.SignIn) error
+	SignIn(ctx context.Context, s storage.SignIn) (storage.SignedIn, error)
 }
 
 // Passwords checks who somebody is; [signet/users.Authenticator] does.

@@ -104,10 +104,12 @@ func (e *Endpoint) logout(w http.ResponseWriter, r *http.Request, p oauth.Params
 
 // end ends sessions and says so.
 func (e *Endpoint) end(w http.ResponseWriter, r *http.Request, req request, sessions []storage.SessionUser) error {
-	for _, s := range sessions {
-		if err := e.Sessions.End(r.Context(), s.Session.ID); err != nil {
-			return err
-		}
+	ids := make([]storage.ID, len(sessions))
+	for i, s := range sessions {
+		ids[i] = s.Session.ID
+	}
+	if _, err := e.Sessions.End(r.Context(), ids...); err != nil {
+		return err
 	}
 	e.signedOut(w, r, req)
 	return nil

@@ -98,13 +98,15 @@ func (f *Faulty) Authorize(ctx context.Context, i storage.Issue) error {
 }
 
 // SignIn is the store's.
-func (f *Faulty) SignIn(ctx context.Context, s storage.SignIn) error {
-	return f.act(func() error { return f.Store.SignIn(ctx, s) })
+func (f *Faulty) SignIn(ctx context.Context, s storage.SignIn) (in storage.SignedIn, err error) {
+	err = f.act(func() (err error) { in, err = f.Store.SignIn(ctx, s); return err })
+	return in, err
 }
 
-// EndSession is the store's.
-func (f *Faulty) EndSession(ctx context.Context, id storage.ID, o storage.Change) error {
-	return f.act(func() error { return f.Store.EndSession(ctx, id, o) })
+// EndSessions is the store's.
+func (f *Faulty) EndSessions(ctx context.Context, ids []storage.ID, o storage.Change) (e storage.Ended, err error) {
+	err = f.act(func() (err error) { e, err = f.Store.EndSessions(ctx, ids, o); return err })
+	return e, err
 }
 
 // Browser is the store's.

@@ -25,11 +25,17 @@ const browserCookie = "browser"
 
 // Options is what sessions are made with.
 type Options struct {
-	Store    storage.Browsers
+	Store    Store
 	Cookies  cookie.Jar
 	Idle     time.Duration // a session ends when it was not used for so long
 	Absolute time.Duration // and after so long in any case
 	Now      func() time.Time
+}
+
+// Store is what this room needs kept.
+type Store interface {
+	storage.Browsers
+	EndSessions(ctx context.Context, ids []storage.ID, o storage.Change) (storage.Ended, error)
 }
 
 // Sessions knows who is signed in.
@@ -70,9 +76,9 @@ func (s *Sessions) SetCookie(w http.ResponseWriter, h storage.Handle) {
 	s.Cookies.Set(w, browserCookie, h.String())
 }
 
-// End ends a session.
-func (s *Sessions) End(ctx context.Context, id storage.ID) error {
-	return s.Store.EndSession(ctx, id, storage.Change{Now: s.Now(), Origin: trail.Of(ctx).Origin(), Detail: "signed out"})
+// End ends sessions, as their user wished.
+func (s *Sessions) End(ctx context.Context, ids ...storage.ID) (storage.Ended, error) {
+	return s.Store.EndSessions(ctx, ids, storage.Change{Now: s.Now(), Origin: trail.Of(ctx).Origin(), Detail: "signed out"})
 }
 
 // SID is the session's name towards one client (OpenID Connect Back-Channel Logout 2.1). It is not the cookie and leads to

@@ -54,10 +54,11 @@ func newTown(t *testing.T) *town {
 	h := storage.NewHandle(at.Add(time.Minute))
 	s.ok(s.BeginInteraction(ctx, storage.Interaction{ID: h.ID, SecretHash: h.Hash(), Created: at, Expires: at.Add(time.Minute)}, 9))
 	s.browser, s.session = storage.NewHandle(at), storage.NewID(at)
-	s.ok(s.SignIn(ctx, storage.SignIn{
+	_, err = s.SignIn(ctx, storage.SignIn{
 		Interaction: h, Browser: storage.Browser{ID: s.browser.ID, SecretHash: s.browser.Hash(), Expires: at.Add(time.Hour)},
 		Session: storage.Session{ID: s.session, User: "ann", Created: at, IdleExpires: at.Add(time.Hour), Expires: at.Add(time.Hour)},
-	}))
+	})
+	s.ok(err)
 	return s
 }
 

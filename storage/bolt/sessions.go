@@ -46,7 +46,7 @@ func (s *Store) liveSessions(t *tx, b storage.Browser, now time.Time) []storage.
 	return decide.LiveSessions(all, now)
 }
 
-// EndSession implements [storage.Browsers].
+// EndSession ends one session.
 func (s *Store) EndSession(ctx context.Context, id storage.ID, o storage.Change) error {
 	return s.do(ctx, func(t *tx) error {
 		if session, ok := sessionRows.get(t, id[:]); ok && session.Ended.IsZero() {
@@ -63,8 +63,8 @@ func (t *tx) endSession(session storage.Session, o storage.Change) {
 }
 
 // SignIn implements [storage.Interactions]. It happens when its session is created.
-func (s *Store) SignIn(ctx context.Context, in storage.SignIn) error {
-	return s.do(ctx, func(t *tx) error {
+func (s *Store) SignIn(ctx context.Context, in storage.SignIn) (done storage.SignedIn, err error) {
+	err = s.do(ctx, func(t *tx) error {
 		now := in.Session.Created
 		interaction, err := t.openInteraction(in.Interaction, now)
 		if err != nil {
@@ -92,8 +92,10 @@ func (s *Store) SignIn(ctx context.Context, in storage.SignIn) error {
 			Time: now, Event: audit.SignInSucceeded, Origin: in.Origin,
 			Client: interaction.Request.Client, User: session.User, Session: session.ID.String(),
 		})
+		done = storage.SignedIn{Session: session}
 		return nil
 	})
+	return done, err
 }
 
 // moveSessions moves sessions to another browser and returns their ids. Those of the account that signs in there end instead.

@@ -134,10 +134,12 @@ func (w *week) signIn(u storage.User) {
 		ID: storage.NewID(w.now), Browser: h.ID, User: u.Sub, Epoch: u.Epoch, AuthTime: w.now, ACR: "pwd", AMR: []string{"pwd"}, Created: w.now, LastUsed: w.now,
 		IdleExpires: w.now.Add(sessionIdle), Expires: w.now.Add(sessionMost), Address: "192.0.2.7",
 	}
-	w.ok(w.store.SignIn(w.Context(), storage.SignIn{
+	in, err := w.store.SignIn(w.Context(), storage.SignIn{
 		Interaction: interaction, Old: w.browser[u.Sub], Session: session,
 		Browser: storage.Browser{ID: h.ID, SecretHash: h.Hash(), Created: w.now, Expires: w.now.Add(sessionMost)},
-	}))
+	})
+	w.ok(err)
+	session = in.Session // it may go on from before
 	w.browser[u.Sub] = h
 	code := storage.NewHandle(w.now.Add(time.Minute))
 	w.ok(w.store.Authorize(w.Context(), storage.Issue{

@@ -230,7 +230,7 @@ func plantSession(t testing.TB, s *Store, sub string) storage.Issue {
 		t.Fatal(err)
 	}
 	session := storage.Session{ID: storage.NewID(epoch), User: sub, Created: epoch, IdleExpires: epoch.Add(day), Expires: epoch.Add(day)}
-	err := s.SignIn(t.Context(), storage.SignIn{
+	_, err := s.SignIn(t.Context(), storage.SignIn{
 		Interaction: h, Session: session, Browser: storage.Browser{ID: b.ID, SecretHash: b.Hash(), Created: epoch, Expires: epoch.Add(day)},
 	})
 	if err != nil {

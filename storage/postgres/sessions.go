@@ -88,7 +88,7 @@ func (s *Store) Browser(ctx context.Context, h storage.Handle, now time.Time) (b
 	return b, live, err
 }
 
-// EndSession implements [storage.Browsers].
+// EndSession ends one session.
 func (s *Store) EndSession(ctx context.Context, id storage.ID, o storage.Change) error {
 	return s.do(ctx, func(a *act) error {
 		var session got[storage.Session]
@@ -114,8 +114,8 @@ func (a *act) updateSession(session storage.Session, revision int64) {
 }
 
 // SignIn implements [storage.Interactions]. It happens when its session is created.
-func (s *Store) SignIn(ctx context.Context, in storage.SignIn) error {
-	return s.do(ctx, func(a *act) error {
+func (s *Store) SignIn(ctx context.Context, in storage.SignIn) (done storage.SignedIn, err error) {
+	err = s.do(ctx, func(a *act) error {
 		now := in.Session.Created
 		var interaction got[storage.Interaction]
 		var user got[storage.User]
@@ -142,8 +142,10 @@ func (s *Store) SignIn(ctx context.Context, in storage.SignIn) error {
 			Time: now, Event: audit.SignInSucceeded, Origin: in.Origin,
 			Client: interaction.Record.Request.Client, User: session.User, Session: session.ID.String(),
 		})
+		done = storage.SignedIn{Session: session}
 		return nil
 	})
+	return done, err
 }
 
 // moveSessions moves the live sessions of a browser to another one and returns their ids. Those of the account that signs in there

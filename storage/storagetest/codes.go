@@ -84,7 +84,7 @@ var issueCases = []testCase{
 		r.same(redeemed.Code.Front, front.ID)
 		r.same(redeemed.Family.Authorization, issue.Authorization)
 		r.ok(r.stored(front).Live(now))
-		r.ok(r.EndSession(r.ctx(), v.session.ID, change))
+		r.ok(r.endSession(v.session.ID))
 		r.refused(r.stored(front).Live(now), storage.ErrEnded)
 		r.ok(r.stored(redeemed.Family).Live(now))
 	}},
@@ -110,7 +110,7 @@ var issueCases = []testCase{
 		v := r.newVisit("ann")
 		_, issue := makeIssue(v, true)
 		front := makeFront(&issue)
-		r.ok(r.EndSession(r.ctx(), v.session.ID, change))
+		r.ok(r.endSession(v.session.ID))
 		r.wroteNothing(func() { r.refused(r.Authorize(r.ctx(), issue), storage.ErrEnded) })
 		_, err := r.Family(r.ctx(), front.ID)
 		r.refused(err, storage.ErrNotFound)
@@ -123,7 +123,7 @@ var issueCases = []testCase{
 		issue.Now, issue.Authorization.Session = now, storage.NewID(now)
 		r.refusedIssue(h, issue, storage.ErrEnded)
 		issue.Authorization.Session = v.session.ID
-		r.ok(r.EndSession(r.ctx(), v.session.ID, change))
+		r.ok(r.endSession(v.session.ID))
 		r.refusedIssue(h, issue, storage.ErrEnded)
 	}},
 	{"a user's epoch that changed is ErrEnded", func(r *room) {
@@ -269,7 +269,7 @@ var redeemCases = []testCase{
 		v := r.newVisit("ann")
 		bound, _ := r.newCode(v, false)
 		offline, _ := r.newCode(v, true)
-		r.ok(r.EndSession(r.ctx(), v.session.ID, change))
+		r.ok(r.endSession(v.session.ID))
 		_, err := r.RedeemCode(r.ctx(), redemption(bound), makeFamily())
 		r.refused(err, storage.ErrEnded)
 		_, err = r.RedeemCode(r.ctx(), redemption(offline), makeFamily())
@@ -347,7 +347,7 @@ var redeemCases = []testCase{
 		h, _ := r.newCode(v, false)
 		_, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
 		r.ok(err)
-		r.ok(r.EndSession(r.ctx(), v.session.ID, change))
+		r.ok(r.endSession(v.session.ID))
 		_, err = r.RedeemCode(r.ctx(), redemption(h), makeFamily())
 		r.refused(err, storage.ErrSpent)
 		r.same(len(r.log(audit.CodeReplayed)), 1)

@@ -230,7 +230,7 @@ func (r *room) makeSignIn(u storage.User, old storage.Handle, at time.Time) (sto
 func (r *room) signIn(u storage.User, old storage.Handle, at time.Time) visit {
 	r.Helper()
 	in, v := r.makeSignIn(u, old, at)
-	r.ok(r.SignIn(r.ctx(), in))
+	r.ok(r.trySignIn(in))
 	return v
 }
 
