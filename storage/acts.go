@@ -122,8 +122,9 @@ type Interactions interface {
 	// SignIn signs a user in at a browser, in one commit: see SignIn. The user must still be the one whose credentials were
 	// checked: another epoch, disabled or removed is ErrEnded. An interaction that is not open is refused as by Interaction.
 	SignIn(ctx context.Context, s SignIn) (SignedIn, error)
-	// SelectSession goes on with a session that is live at the browser already: the interaction's Session becomes it. A session that is not
-	// live, or not of this browser: ErrEnded. An interaction that is not open is refused as by Interaction.
+	// SelectSession goes on with a session that is live at the browser already: the interaction's Session becomes it, and Chosen is set, since a
+	// choice proves nothing; SignIn takes it back. A session that is not live, or not of this browser: ErrEnded. An interaction that is not
+	// open is refused as by Interaction.
 	SelectSession(ctx context.Context, h Handle, browser Handle, session ID, now time.Time) error
 	// EndInteraction spends an interaction without a code: the user declined. It counts for its address's limit until it expires. Of
 	// concurrent calls, Authorize's among them, one succeeds; refused as by Interaction.

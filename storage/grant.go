@@ -71,6 +71,7 @@ type Interaction struct {
 	Request    Request   `json:"request"`
 	Address    string    `json:"address,omitempty"` // what the limit counts
 	Session    ID        `json:"session,omitempty"` // set by the sign-in that happened here, or by the choice of an account
+	Chosen     bool      `json:"chosen,omitempty"`  // Session was chosen; nobody has signed in here since
 	Return     string    `json:"return,omitempty"`  // there is no request: a page of ours (a path) wanted to know who is there
 	Created    time.Time `json:"created"`
 	Expires    time.Time `json:"expires"`
