@@ -399,7 +399,8 @@ func TestFields(t *testing.T) {
 		"redirect_uris": {"https://a.example/1", "https://a.example/2"}, "post_logout_redirect_uris": {"https://a.example/out"},
 		"token_endpoint_auth_method": {"client_secret_post"}, "grant_types": {"authorization_code"}, "response_types": {"id_token code"},
 		"scopes": {"openid email"}, "id_token_signed_response_alg": {"ES256"}, "id_token_claims": {"requested"}, "refresh_rotation": {"keep"},
-		"pkce": {"optional"}, "trusted": {"true"}, "default_max_age": {"3600"}, "require_auth_time": {"true"}, "jwks": {`{"keys": []}`},
+		"pkce": {"optional"}, "trusted": {"true"}, "default_max_age": {"3600"}, "require_auth_time": {"true"}, "frontchannel_logout_session_required": {"true"},
+		"backchannel_logout_session_required": {"true"}, "jwks": {`{"keys": []}`},
 	}
 	read := map[string]string{"jwks": `{"keys":[]}`, "scopes": "openid|email", "response_types": "code id_token"}
 	for _, f := range Fields {

@@ -111,7 +111,7 @@ func webRedirectProblem(uri string) string {
 	return ""
 }
 
-// fetchedProblem says what is wrong with a URL that we fetch: http on loopback alone, though whether we go there at all is for
+// fetchedProblem says what is wrong with a URL that we or a frame in a page of ours fetch: http on loopback alone, though whether we go there at all is for
 // outgoing_allow to say, and no fragment, which no server is sent (RFC 3986 section 3.5).
 func fetchedProblem(uri string) string {
 	if problem := webRedirectProblem(uri); problem != "" {

@@ -31,6 +31,7 @@ func Validate(c storage.Client, scopes ...string) error {
 	validateFlows(&f, c)
 	validateScopes(&f, c, slices.Concat(Scopes, scopes))
 	validateURIs(&f, c)
+	validateLogout(&f, c)
 	validateTokens(&f, c)
 	validateSubject(&f, c)
 	validateRequests(&f, c)

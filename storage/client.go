@@ -43,6 +43,13 @@ type Client struct {
 	RequestURIs         []string `json:"request_uris,omitempty"`       // each with its fragment hash, if it was registered with one
 	DefaultACRValues    []string `json:"default_acr_values,omitempty"`
 
+	// Where the client is told that a session ended, by the browser and by us, and whether it then wants to know by its sid which one: Front-Channel
+	// Logout 1.0 section 2, Back-Channel Logout 1.0 section 2.2.
+	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
+	BackchannelLogoutURI              string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired  bool   `json:"backchannel_logout_session_required,omitempty"`
+
 	IDTokenEncryptionAlg  string `json:"id_token_encrypted_response_alg,omitempty"`
 	IDTokenEncryptionEnc  string `json:"id_token_encrypted_response_enc,omitempty"`
 	UserinfoAlg           string `json:"userinfo_signed_response_alg,omitempty"` // empty: plain JSON

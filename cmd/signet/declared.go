@@ -360,7 +360,7 @@ func (d declared) applyClients(ctx context.Context, store storage.Store, now tim
 		}
 		c.Origin, c.Updated = storage.OriginOperator, now
 		c.SecretHash, c.RedirectURIs, c.PostLogoutRedirectURIs, c.GrantTypes, c.ResponseTypes = storage.Hash{}, nil, nil, nil, nil
-		c.JWKS, c.JWKSURI = nil, ""
+		c.JWKS, c.JWKSURI, c.FrontchannelLogoutURI, c.BackchannelLogoutURI = nil, "", "", ""
 		if _, err := store.SaveClient(ctx, c, byFile(now, "no longer declared")); err != nil {
 			return fmt.Errorf("%s: %w", c.ID, err)
 		}

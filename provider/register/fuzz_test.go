@@ -16,6 +16,7 @@ func FuzzMetadata(f *testing.F) {
 		`{"redirect_uris":["com.example.app:/cb"],"application_type":"native","token_endpoint_auth_method":"none","scope":"openid pet"}`,
 		`{"redirect_uris":["https://app.example/cb"],"response_types":["id_token token"],"subject_type":"pairwise","default_max_age":0}`,
 		`{"redirect_uris":["https://app.example/cb"],"jwks":{"keys":[]},"require_auth_time":true,"client_name":"\u202e"}`,
+		`{"redirect_uris":["https://app.example/cb"],"frontchannel_logout_uri":"https://app.example/o?a","backchannel_logout_uri":"https://b.example","backchannel_logout_session_required":true}`,
 		`{"redirect_uris":null,"a":1,"a":2}`, `[]`, `{`, `nul`, "{\"\xff\":1}",
 	} {
 		f.Add([]byte(seed))

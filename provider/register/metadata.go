@@ -11,7 +11,8 @@ import (
 	"signet/storage"
 )
 
-// member is one member of client metadata: OpenID Connect Registration 2, RFC 7591 section 2.
+// member is one member of client metadata: OpenID Connect Registration 2, RFC 7591 section 2, Front-Channel Logout 1.0
+// section 2, Back-Channel Logout 1.0 section 2.2.
 type member struct {
 	name  string // in JSON
 	field string // in the tables of fields
@@ -61,6 +62,10 @@ var members = []member{
 	{"default_acr_values", "default_acr_values", texts},
 	{"initiate_login_uri", "initiate_login_uri", text},
 	{"post_logout_redirect_uris", "post_logout_redirect_uris", texts},
+	{"frontchannel_logout_uri", "frontchannel_logout_uri", text},
+	{"frontchannel_logout_session_required", "frontchannel_logout_session_required", flag},
+	{"backchannel_logout_uri", "backchannel_logout_uri", text},
+	{"backchannel_logout_session_required", "backchannel_logout_session_required", flag},
 	{"client_uri", "client_uri", text},
 	{"logo_uri", "logo_uri", text},
 	{"policy_uri", "policy_uri", text},

@@ -151,6 +151,7 @@ func TestRegistrationWithDefaults(t *testing.T) {
 		"response_types": []any{"code"}, "grant_types": []any{"authorization_code"}, "token_endpoint_auth_method": "client_secret_basic",
 		"scope":        "openid profile email address phone groups roles",
 		"subject_type": "public", "id_token_signed_response_alg": "RS256", "id_token_claims": "requested", "require_auth_time": false,
+		"frontchannel_logout_session_required": false, "backchannel_logout_session_required": false,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Registration 2 and 3.2, the defaults in force (-want +got):\n%s", diff)
@@ -216,6 +217,18 @@ func TestGoodMetadata(t *testing.T) {
 		{"Core 4: initiate_login_uri", app("initiate_login_uri", "https://app.example/start"), metadata{"initiate_login_uri": "https://app.example/start"}},
 		{"RP-Initiated Logout 3.1: post_logout_redirect_uris", app("post_logout_redirect_uris", []string{"https://app.example/bye"}),
 			metadata{"post_logout_redirect_uris": []any{"https://app.example/bye"}}},
+		{"Front-Channel Logout 2: with a query, and sid wanted", app("frontchannel_logout_uri", "https://app.example/out?a=b", "frontchannel_logout_session_required", true),
+			metadata{"frontchannel_logout_uri": "https://app.example/out?a=b", "frontchannel_logout_session_required": true}},
+		{"Front-Channel Logout 2: of the second of the redirect URIs", app("redirect_uris", []string{"https://app.example/cb", "https://b.example:8443/cb"},
+			"frontchannel_logout_uri", "https://b.example:8443/out"), metadata{"frontchannel_logout_uri": "https://b.example:8443/out", "frontchannel_logout_session_required": false}},
+		{"Back-Channel Logout 2.2: with a query, and sid wanted", app("backchannel_logout_uri", "https://api.app.example/out?a=b", "backchannel_logout_session_required", true),
+			metadata{"backchannel_logout_uri": "https://api.app.example/out?a=b", "backchannel_logout_session_required": true}},
+		{"Back-Channel Logout 2.2: backchannel_logout_session_required is false by default", app("backchannel_logout_uri", "https://app.example/out"),
+			metadata{"backchannel_logout_session_required": false}},
+		{"Back-Channel Logout 2.2: a confidential client on loopback, by http", app("redirect_uris", []string{"http://localhost:3000/cb"}, "backchannel_logout_uri", "http://localhost:3000/out",
+			"frontchannel_logout_uri", "http://localhost:3000/bye"), metadata{"backchannel_logout_uri": "http://localhost:3000/out", "frontchannel_logout_uri": "http://localhost:3000/bye"}},
+		{"Back-Channel Logout 2.2: a native app whose maker has a server", app("application_type", "native", "token_endpoint_auth_method", "none",
+			"redirect_uris", []string{"com.example.app:/cb"}, "backchannel_logout_uri", "https://app.example/out"), metadata{"backchannel_logout_uri": "https://app.example/out"}},
 		{"RFC 7591 2: scope, in its order and once; unknown ones are left out", app("scope", "email openid email pet"), metadata{"scope": "email openid"}},
 		{"Core 11: offline_access comes with the grant type refresh_token", app("grant_types", []string{"authorization_code", "refresh_token"}),
 			metadata{"scope": "openid profile email address phone groups roles offline_access"}},
@@ -319,6 +332,24 @@ func TestBadMetadata(t *testing.T) {
 		{"tos_uri: http", app("tos_uri", "http://app.example/tos"), "invalid_client_metadata", "tos_uri"},
 		{"client_uri: no URL", app("client_uri", "app"), "invalid_client_metadata", "client_uri"},
 		{"post_logout_redirect_uris: fragment", app("post_logout_redirect_uris", []string{"https://app.example/#bye"}), "invalid_client_metadata", "post_logout_redirect_uris"},
+		{"Front-Channel Logout 2: fragment", app("frontchannel_logout_uri", "https://app.example/out#x"), "invalid_client_metadata", "frontchannel_logout_uri"},
+		{"Front-Channel Logout 2: relative", app("frontchannel_logout_uri", "/out"), "invalid_client_metadata", "frontchannel_logout_uri"},
+		{"Front-Channel Logout 2: the host of no redirect URI", app("frontchannel_logout_uri", "https://evil.example/out"), "invalid_client_metadata", "frontchannel_logout_uri"},
+		{"Front-Channel Logout 2: the port of no redirect URI", app("frontchannel_logout_uri", "https://app.example:8443/out"), "invalid_client_metadata", "frontchannel_logout_uri"},
+		{"Front-Channel Logout 2: the scheme of no redirect URI", app("redirect_uris", []string{"https://localhost/cb"}, "frontchannel_logout_uri", "http://localhost:443/out"),
+			"invalid_client_metadata", "frontchannel_logout_uri"},
+		{"Front-Channel Logout 2: http beyond loopback", app("frontchannel_logout_uri", "http://app.example/out"), "invalid_client_metadata", "frontchannel_logout_uri"},
+		{"Front-Channel Logout 2: http of a public client", app("redirect_uris", []string{"http://localhost/cb"}, "token_endpoint_auth_method", "none",
+			"frontchannel_logout_uri", "http://localhost/out"), "invalid_client_metadata", "frontchannel_logout_uri"},
+		{"Front-Channel Logout 2: a script", app("frontchannel_logout_uri", "javascript:alert(1)"), "invalid_client_metadata", "frontchannel_logout_uri"},
+		{"Back-Channel Logout 2.2: fragment", app("backchannel_logout_uri", "https://app.example/out#"), "invalid_client_metadata", "backchannel_logout_uri"},
+		{"Back-Channel Logout 2.2: relative", app("backchannel_logout_uri", "out"), "invalid_client_metadata", "backchannel_logout_uri"},
+		{"Back-Channel Logout 2.2: http beyond loopback", app("backchannel_logout_uri", "http://app.example/out"), "invalid_client_metadata", "backchannel_logout_uri"},
+		{"Back-Channel Logout 2.2: http of a public client", app("token_endpoint_auth_method", "none", "backchannel_logout_uri", "http://localhost/out"),
+			"invalid_client_metadata", "backchannel_logout_uri"},
+		{"Back-Channel Logout 2.2: a private-use scheme", app("application_type", "native", "token_endpoint_auth_method", "none", "redirect_uris", []string{"com.example.app:/cb"},
+			"backchannel_logout_uri", "com.example.app:/out"), "invalid_client_metadata", "backchannel_logout_uri"},
+		{"Back-Channel Logout 2.2: a user name in front of the host", app("backchannel_logout_uri", "https://app.example@evil.example/"), "invalid_client_metadata", "backchannel_logout_uri"},
 		{"client_name: a sign that turns the direction of writing", app("client_name", "abc\u202edef"), "invalid_client_metadata", "client_name"},
 		{"client_name: too long", app("client_name", strings.Repeat("a", 201)), "invalid_client_metadata", "client_name"},
 		{"contacts: too many", app("contacts", slices.Repeat([]string{"a"}, 21)), "invalid_client_metadata", "contacts"},
@@ -360,7 +391,8 @@ func TestBadMetadata(t *testing.T) {
 		"default_max_age": {"a number"}, "require_auth_time": {"true"}, "initiate_login_uri": {"a string"}, "post_logout_redirect_uris": nil,
 		"client_uri": {"a string"}, "logo_uri": {"a string"}, "policy_uri": {"a string"}, "tos_uri": {"a string"}, "contacts": nil,
 		"software_id": {"a string"}, "software_version": {"a string"}, "id_token_claims": {"a string"},
-		"jwks": {"an object"}, "jwks_uri": {"a string"}, "request_uris": nil, "default_acr_values": nil, "id_token_encrypted_response_alg": {"a string"},
+		"frontchannel_logout_uri": {"a string"}, "frontchannel_logout_session_required": {"true"},
+		"backchannel_logout_uri": {"a string"}, "backchannel_logout_session_required": {"true"}, "jwks": {"an object"}, "jwks_uri": {"a string"}, "request_uris": nil, "default_acr_values": nil, "id_token_encrypted_response_alg": {"a string"},
 	} {
 		for typ, value := range types {
 			if slices.Contains(own, typ) {
@@ -526,6 +558,29 @@ func TestManagement(t *testing.T) {
 		}
 		if a := r.call(http.MethodGet, nil); a.Status != 200 || a.JSON["redirect_uris"].([]any)[0] != "https://app.example/cb" {
 			t.Errorf("%d %s", a.Status, a.Body)
+		}
+	})
+	t.Run("RFC 7592 2.2: logout URIs come, and go when they are left out", func(t *testing.T) {
+		r := mustRegister(t, s, app())
+		out := metadata{"frontchannel_logout_uri": "https://app.example/out", "frontchannel_logout_session_required": true, "backchannel_logout_uri": "https://app.example/back"}
+		a := r.update(out)
+		for name, want := range out {
+			if a.Status != http.StatusOK || a.JSON[name] != want {
+				t.Errorf("%s: %d %s", name, a.Status, a.Body)
+			}
+		}
+		if a := r.update(metadata{"frontchannel_logout_uri": nil, "frontchannel_logout_session_required": nil, "backchannel_logout_uri": nil}); a.Status != http.StatusOK ||
+			a.JSON["frontchannel_logout_uri"] != nil || a.JSON["frontchannel_logout_session_required"] != false || a.JSON["backchannel_logout_uri"] != nil {
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+	})
+	t.Run("Front-Channel Logout 2: an update cannot part the logout URI from the redirect URIs", func(t *testing.T) {
+		r := mustRegister(t, s, app("frontchannel_logout_uri", "https://app.example/out"))
+		if a := r.update(metadata{"redirect_uris": []string{"https://b.example/cb"}}); a.Status != 400 || !strings.Contains(a.Text("error_description"), "frontchannel_logout_uri") {
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+		if a := r.update(metadata{"redirect_uris": []string{"https://b.example/cb"}, "frontchannel_logout_uri": "https://b.example/out"}); a.Status != 200 {
+			t.Errorf("both at once: %d %s", a.Status, a.Body)
 		}
 	})
 	t.Run("secrets come and go with the authentication method", func(t *testing.T) {

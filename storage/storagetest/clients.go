@@ -18,6 +18,8 @@ func fullClient(id string) storage.Client {
 		TokenEndpointAuthSigningAlg: "ES256", JWKS: []byte(`{"keys": []}`), JWKSURI: "https://app.example/keys", SubjectType: "pairwise",
 		SectorIdentifierURI: "https://app.example/sector", InitiateLoginURI: "https://app.example/login",
 		RequestURIs: []string{"https://app.example/request#hash"}, DefaultACRValues: []string{"mfa"},
+		FrontchannelLogoutURI: "https://app.example/front", FrontchannelLogoutSessionRequired: true,
+		BackchannelLogoutURI: "https://app.example/back", BackchannelLogoutSessionRequired: true,
 		RegistrationTokens: []storage.Hash{storage.HashOf([]byte("r"))},
 		RedirectURIs:       []string{redirectURI, "https://app.example/other"}, PostLogoutRedirectURIs: []string{"https://app.example/"},
 		GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"}, Scopes: []string{"openid"}, IDTokenAlg: "RS256",
