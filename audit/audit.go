@@ -20,6 +20,7 @@ const (
 	SignedOut           Event = "session.ended"
 	ConsentGiven        Event = "consent.given"
 	ConsentDenied       Event = "consent.denied"
+	ConsentWithdrawn    Event = "consent.withdrawn"
 	CodeIssued          Event = "code.issued"
 	TokenIssued         Event = "token.issued"   // an access token, by the authorization endpoint
 	IDTokenIssued       Event = "idtoken.issued" // by the authorization endpoint, and nothing else
@@ -32,6 +33,8 @@ const (
 	RefreshAhead        Event = "token.ahead"
 	FamilyEnded         Event = "family.ended"
 	AccessEnded         Event = "access.ended"
+	NoticeDelivered     Event = "notice.delivered" // a client was told that a session ended
+	NoticeFailed        Event = "notice.failed"    // and will not be told any more
 	ClientSaved         Event = "client.saved"
 	ClientRemoved       Event = "client.removed"
 	AssertionReplayed   Event = "assertion.replayed"
