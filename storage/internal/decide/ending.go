@@ -182,15 +182,15 @@ func MarkUntil(now time.Time) time.Time {
 	return codec.UTC(now).Add(storage.MarkLife + time.Second - 1).Truncate(time.Second)
 }
 
-// Claim is a notice as it is about to be attempted.
-func Claim(n storage.Notice, until time.Time) storage.Notice {
+// ClaimNotice is a notice as it is about to be attempted.
+func ClaimNotice(n storage.Notice, until time.Time) storage.Notice {
 	n.Attempts++
 	n.Next = codec.UTC(until)
 	return n
 }
 
-// Settle is a stored notice after the attempt that n tells of, and the entries about it: see [storage.Outbox].
-func Settle(stored, n storage.Notice, o storage.Change) (storage.Notice, []audit.Entry, error) {
+// SettleNotice is a stored notice after the attempt that n tells of, and the entries about it: see [storage.Outbox].
+func SettleNotice(stored, n storage.Notice, o storage.Change) (storage.Notice, []audit.Entry, error) {
 	if stored.State != storage.NoticePending || stored.Attempts != n.Attempts {
 		return stored, nil, storage.ErrConflict
 	}
