@@ -187,6 +187,11 @@ func guarded(sql string) string {
 	return `WITH done AS (` + sql + ` RETURNING 1) SELECT CASE WHEN EXISTS (SELECT FROM done) THEN 0 ELSE signet.stale() END`
 }
 
+// guardedAll is guarded for a statement about many rows; $4 is how many.
+func guardedAll(sql string) string {
+	return `WITH done AS (` + sql + ` RETURNING 1) SELECT CASE WHEN (SELECT count(*) FROM done) = $4::bigint THEN 0 ELSE signet.stale() END`
+}
+
 // row encodes a record.
 func (a *act) row(record any) []byte {
 	row, err := codec.Encode(record)
@@ -205,13 +210,24 @@ func stored[R any](a *act, record R) (row []byte, saved R) {
 	return row, saved
 }
 
-// record adds entries to the audit log, in the same pipeline.
+// record adds entries to the audit log, in the same pipeline and by one statement.
 func (a *act) record(entries ...audit.Entry) {
-	for _, e := range entries {
+	times, records := make([]time.Time, len(entries)), make([][]byte, len(entries))
+	for i, e := range entries {
 		e.Time = codec.UTC(e.Time)
-		a.write(insertEntry, e.Time, a.row(e))
+		times[i], records[i] = e.Time, a.row(e)
+	}
+	switch len(entries) {
+	case 0:
+	case 1:
+		a.write(insertEntry, times[0], records[0])
+	default:
+		a.write(insertEntries, times, records)
 	}
 }
+
+// insertEntries is insertEntry for arrays of the same length. Rows are inserted in their order, so the log has it.
+const insertEntries = `INSERT INTO signet.audit (time, record) SELECT * FROM unnest($1::timestamptz[], $2::bytea[])`
 
 // confirm has an act that found its work done wait as if it had done it. Who did it may have had no answer, since PostgreSQL went down or the
 // standby did not answer in time; then it can be seen before it is on the standby, and would be lost if that took over.

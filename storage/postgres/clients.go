@@ -50,11 +50,11 @@ func (s *Store) Clients(ctx context.Context) (clients []storage.Client, err erro
 }
 
 // list returns the records of a query.
-func list[R any](ctx context.Context, s *Store, sql string) (records []R, err error) {
+func list[R any](ctx context.Context, s *Store, sql string, args ...any) (records []R, err error) {
 	err = s.do(ctx, func(a *act) error {
 		var row got[R]
 		records = nil
-		a.each(sql, nil, func() { records = append(records, row.Record) }, &row)
+		a.each(sql, args, func() { records = append(records, row.Record) }, &row)
 		return nil
 	})
 	return records, err
@@ -75,14 +75,25 @@ func (a *act) saveClient(old got[storage.Client], c storage.Client, o storage.Ch
 	if err := decide.Revise(old.Taken, old.Found, old.Record.Revision, c.Revision); err != nil {
 		return storage.Client{}, err
 	}
-	row, saved := stored(a, decide.SaveClient(old.Record, c))
+	next, over := a.numbered(old.Record, decide.SaveClient(old.Record, c))
+	row, saved := stored(a, next)
 	if old.Found {
 		a.write(updateClient, c.ID, old.Revision, row)
 	} else {
 		a.write(insertClient, c.ID, row)
 	}
+	a.mark(o.Now, over)
 	a.record(audit.Entry{Time: o.Now, Event: audit.ClientSaved, Origin: o.Origin, Client: c.ID, Detail: o.Detail})
 	return saved, nil
+}
+
+// numbered is a client with the number that its own access tokens carry from now on, and the one that is over with it.
+func (a *act) numbered(old, c storage.Client) (next storage.Client, over uint64) {
+	over, fresh := decide.ServiceNumber(old, c)
+	if fresh {
+		c.ServiceStatus = a.number()
+	}
+	return c, over
 }
 
 // RemoveClient implements [storage.Clients].
@@ -97,6 +108,7 @@ func (s *Store) RemoveClient(ctx context.Context, id string, o storage.Change) e
 			return storage.ErrNotFound
 		}
 		a.write(updateClient, id, old.Revision, nil)
+		a.mark(o.Now, old.Record.ServiceStatus)
 		a.record(audit.Entry{Time: o.Now, Event: audit.ClientRemoved, Origin: o.Origin, Client: id, Detail: o.Detail})
 		return nil
 	})
@@ -114,7 +126,9 @@ func (s *Store) EndService(ctx context.Context, id string, series uint32, o stor
 			return nil
 		}
 		if c, ok := decide.EndService(old.Record, series); ok {
-			a.write(updateClient, id, old.Revision, a.row(c))
+			next, over := a.numbered(old.Record, c)
+			a.write(updateClient, id, old.Revision, a.row(next))
+			a.mark(o.Now, over)
 			a.record(audit.Entry{Time: o.Now, Event: audit.AccessEnded, Origin: o.Origin, Client: id, Detail: o.Detail})
 		} else {
 			a.confirm()

@@ -60,6 +60,8 @@ func (s *Store) Authorize(ctx context.Context, i storage.Issue) error {
 		}
 		if used, worth := decide.UseSession(session.Record, auth.Client, i.Idle, i.Now); worth {
 			a.updateSession(used, session.Revision)
+		} else {
+			a.write(sameSession, auth.Session[:], session.Revision) // who ends it meanwhile knows of this client
 		}
 		a.issue(i)
 		return nil
@@ -81,7 +83,7 @@ func (a *act) addConsent(old got[storage.Consent], c storage.Consent, i storage.
 func (a *act) issue(i storage.Issue) {
 	code, front, entries := decide.Issued(i)
 	if front != nil {
-		a.insertFamily(*front)
+		a.insertFamily(*front, &i.Front.Status)
 	}
 	if code != nil {
 		a.write(insertCode, code.ID[:], code.Authorization.User, code.Authorization.Session[:], a.row(*code))
@@ -112,9 +114,14 @@ func (s *Store) RedeemCode(ctx context.Context, r storage.Redemption, f storage.
 		}
 		spent, family := decide.Spend(code.Record, f)
 		a.updateCode(spent, code.Revision)
-		a.insertFamily(family)
-		a.record(decide.CodeEntry(audit.CodeRedeemed, spent, r, ""))
+		if family.Authorization.Offline { // what the family lives by stays as it was until it is there: who ends that meanwhile finds it
+			a.write(sameUser, family.Authorization.User, user.Revision)
+		} else {
+			a.write(sameSession, family.Authorization.Session[:], session.Revision)
+		}
 		redeemed = storage.Redeemed{Code: spent, Family: family, User: user.Record}
+		a.insertFamily(family, &redeemed.Family.Status)
+		a.record(decide.CodeEntry(audit.CodeRedeemed, spent, r, ""))
 		return nil
 	})
 	return redeemed, err
@@ -126,10 +133,10 @@ func (a *act) updateCode(code storage.Code, revision int64) {
 
 // replayed ends the family that a spent code turned into, and the one that was issued with it: RFC 6749 section 4.1.2.
 func (a *act) replayed(code got[storage.Code], r storage.Redemption) {
-	var family got[storage.Family]
-	a.each(`SELECT revision, record FROM signet.families WHERE id = $1 OR id = $2 ORDER BY id`, []any{code.Record.Family[:], code.Record.Front[:]}, func() {
+	var family gotFamily
+	a.each(`SELECT revision, record, status FROM signet.families WHERE id = $1 OR id = $2 ORDER BY id`, []any{code.Record.Family[:], code.Record.Front[:]}, func() {
 		if family.Record.Ended.IsZero() {
-			a.updateFamily(decide.EndFamily(family.Record, audit.CodeReplayed, r.Now), family.Revision)
+			a.endFamily(family, audit.CodeReplayed, r.Now)
 		}
 	}, &family)
 	if code.Record.Replayed {

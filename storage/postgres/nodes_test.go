@@ -45,7 +45,7 @@ func plant(t testing.TB, s *Store, n int) []storage.Family {
 					},
 					Created: epoch, Moved: epoch, IdleExpires: epoch.Add(30 * day), Expires: epoch.Add(365 * day),
 				}
-				a.insertFamily(families[i])
+				a.insertFamily(families[i], &families[i].Status)
 			}
 			return nil
 		})

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -216,9 +217,10 @@ func TestMigrations(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	quiet := slog.New(slog.DiscardHandler)
+	now := len(migrations)
 	next := append(append([]migration(nil), migrations...),
-		migration{version: 2, compatible: 1, sql: `ALTER TABLE signet.users ADD COLUMN seen timestamptz`},
-		migration{version: 3, compatible: 3, sql: `ALTER TABLE signet.users DROP COLUMN seen; ALTER TABLE signet.users ADD COLUMN found boolean`})
+		migration{version: now + 1, compatible: 1, sql: `ALTER TABLE signet.users ADD COLUMN seen timestamptz`},
+		migration{version: now + 2, compatible: now + 2, sql: `ALTER TABLE signet.users DROP COLUMN seen; ALTER TABLE signet.users ADD COLUMN found boolean`})
 	apply := func(t *testing.T, s *Store, steps []migration) error {
 		conn, err := s.pool.Acquire(ctx)
 		if err != nil {
@@ -250,7 +252,7 @@ func TestMigrations(t *testing.T) {
 		t.Parallel()
 		database := postgrestest.Database(t)
 		s := openTest(t, database)
-		if err := apply(t, s, next[:2]); err != nil {
+		if err := apply(t, s, next[:now+1]); err != nil {
 			t.Fatal(err)
 		}
 		plant(t, s, 1) // it runs, with prepared statements from before
@@ -259,7 +261,7 @@ func TestMigrations(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Open(ctx, Options{URL: database, Log: quiet})
-		if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "version 3") || !strings.Contains(err.Error(), "use the newer program") {
+		if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), fmt.Sprint("version ", now+2)) || !strings.Contains(err.Error(), "use the newer program") {
 			t.Error(err)
 		}
 		if err := apply(t, s, next); err != nil { // twice changes nothing
@@ -269,7 +271,7 @@ func TestMigrations(t *testing.T) {
 	t.Run("a migration that fails leaves nothing behind", func(t *testing.T) {
 		t.Parallel()
 		s := openTest(t, postgrestest.Database(t))
-		broken := append(append([]migration(nil), next[:2]...), migration{version: 3, compatible: 1, sql: `CREATE TABLE signet.half (id int); SELECT 1/0`})
+		broken := append(append([]migration(nil), next[:now+1]...), migration{version: now + 2, compatible: 1, sql: `CREATE TABLE signet.half (id int); SELECT 1/0`})
 		if err := apply(t, s, broken); err == nil {
 			t.Error("it did not fail")
 		}
@@ -278,7 +280,7 @@ func TestMigrations(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close(context.Background())
-		if v, err := schemaVersion(ctx, conn, 9); v != 1 || err != nil {
+		if v, err := schemaVersion(ctx, conn, now+9); v != now || err != nil {
 			t.Errorf("the schema has version %d, %v", v, err)
 		}
 		if err := apply(t, s, next); err != nil {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"signet/audit"
 	"signet/storage"
 	"signet/storage/internal/decide"
 )
@@ -15,10 +14,14 @@ const (
 	selectBrowser = `SELECT b.revision, b.record, s.revision, s.record, u.revision, u.record
 		FROM signet.browsers b LEFT JOIN signet.sessions s ON s.id = ANY(b.sessions) LEFT JOIN signet.users u ON u.sub = s.sub
 		WHERE b.id = $1`
-	// selectSignIn is all that a sign-in depends on: the interaction, the user, and the browser until now as in selectBrowser.
-	selectSignIn = `SELECT i.revision, i.record, me.revision, me.record, b.revision, b.record, s.revision, s.record, u.revision, u.record
+	// selectSignIn is all that a sign-in depends on: the interaction, the user, their history, and the browser until now as in selectBrowser.
+	selectSignIn = `SELECT i.revision, i.record, me.revision, me.record, h.revision, h.record, b.revision, b.record, s.revision, s.record, u.revision, u.record
 		FROM (SELECT) one LEFT JOIN signet.interactions i ON i.id = $1 LEFT JOIN signet.users me ON me.sub = $2
-			LEFT JOIN signet.browsers b ON b.id = $3
+			LEFT JOIN signet.histories h ON h.sub = $2 LEFT JOIN signet.browsers b ON b.id = $3
+			LEFT JOIN signet.sessions s ON s.id = ANY(b.sessions) LEFT JOIN signet.users u ON u.sub = s.sub`
+	// selectChoice is the interaction, and the browser as in selectBrowser.
+	selectChoice = `SELECT i.revision, i.record, b.revision, b.record, s.revision, s.record, u.revision, u.record
+		FROM (SELECT) one LEFT JOIN signet.interactions i ON i.id = $1 LEFT JOIN signet.browsers b ON b.id = $2
 			LEFT JOIN signet.sessions s ON s.id = ANY(b.sessions) LEFT JOIN signet.users u ON u.sub = s.sub`
 	selectSession = `SELECT revision, record FROM signet.sessions WHERE id = $1`
 	insertBrowser = `INSERT INTO signet.browsers (id, sessions, expires, record) VALUES ($1, $2, $3, $4)`
@@ -27,6 +30,11 @@ const (
 
 var (
 	updateSession = guarded(`UPDATE signet.sessions SET revision = revision + 1, expires = $3, record = $4 WHERE id = $1 AND revision = $2`)
+	// updateSessions is updateSession for arrays of the same length, $4.
+	updateSessions = guardedAll(`UPDATE signet.sessions s SET revision = s.revision + 1, record = v.record
+		FROM unnest($1::bytea[], $2::bigint[], $3::bytea[]) v (id, revision, record) WHERE s.id = v.id AND s.revision = v.revision`)
+	// sameSession is to sessions what sameUser is to users.
+	sameSession   = held("sessions", "id")
 	deleteBrowser = guarded(`DELETE FROM signet.browsers WHERE id = $1 AND revision = $2`)
 )
 
@@ -88,80 +96,73 @@ func (s *Store) Browser(ctx context.Context, h storage.Handle, now time.Time) (b
 	return b, live, err
 }
 
-// EndSession ends one session.
-func (s *Store) EndSession(ctx context.Context, id storage.ID, o storage.Change) error {
-	return s.do(ctx, func(a *act) error {
-		var session got[storage.Session]
-		a.read(selectSession, []any{id[:]}, &session)
-		switch {
-		case session.Found && session.Record.Ended.IsZero():
-			a.endSession(session.Record, session.Revision, o)
-		case session.Found:
-			a.confirm()
-		}
-		return nil
-	})
-}
-
-func (a *act) endSession(session storage.Session, revision int64, o storage.Change) {
-	ended, entry := decide.EndSession(session, o)
-	a.updateSession(ended, revision)
-	a.record(entry)
-}
-
 func (a *act) updateSession(session storage.Session, revision int64) {
 	a.write(updateSession, session.ID[:], revision, expiry(session.IdleExpires, session.Expires), a.row(session))
 }
 
-// SignIn implements [storage.Interactions]. It happens when its session is created.
+// SignIn implements [storage.Interactions]. It happens when its session is created. Who ends what the user has must not miss it: the user
+// stays as they were read until the commit.
 func (s *Store) SignIn(ctx context.Context, in storage.SignIn) (done storage.SignedIn, err error) {
 	err = s.do(ctx, func(a *act) error {
 		now := in.Session.Created
 		var interaction got[storage.Interaction]
 		var user got[storage.User]
-		old := a.readBrowser(selectSignIn, []any{in.Interaction.ID[:], in.Session.User, in.Old.ID[:]}, &interaction, &user)
+		var history got[storage.History]
+		old := a.readBrowser(selectSignIn, []any{in.Interaction.ID[:], in.Session.User, in.Old.ID[:]}, &interaction, &user, &history)
 		if err := openInteraction(interaction, in.Interaction, now); err != nil {
 			return err
 		}
-		if !user.Found || user.Record.Disabled || user.Record.Epoch != in.Session.Epoch {
-			return storage.ErrEnded
+		var before []storage.SessionUser
+		if old.isLive(in.Old, now) {
+			before = old.live(now)
 		}
-		browser, session := in.Browser, in.Session
-		browser.Sessions = nil
+		next, err := decide.SignIn(in, interaction.Record, user.Record, before, history.Record)
+		if err != nil {
+			return err
+		}
+		a.write(sameUser, user.Record.Sub, user.Revision)
 		if old.isLive(in.Old, now) {
 			a.write(deleteBrowser, old.Record.ID[:], old.Revision)
-			browser.Sessions = a.moveSessions(old, browser.ID, session.User, storage.Change{Now: now, Origin: in.Origin, Detail: "signed in again"})
 		}
-		browser.Sessions = append(browser.Sessions, session.ID)
-		session.Browser = browser.ID
-		interaction.Record.Session = session.ID
-		a.write(insertBrowser, browser.ID[:], idBytes(browser.Sessions), browser.Expires, a.row(browser))
-		a.write(insertSession, session.ID[:], session.User, expiry(session.IdleExpires, session.Expires), a.row(session))
+		a.write(insertBrowser, next.Browser.ID[:], idBytes(next.Browser.Sessions), next.Browser.Expires, a.row(next.Browser))
+		for _, moved := range next.Moved {
+			a.updateSession(moved, old.revision(moved.ID))
+		}
+		if next.GoesOn {
+			a.updateSession(next.Session, old.revision(next.Session.ID))
+		} else {
+			a.write(insertSession, next.Session.ID[:], next.Session.User, expiry(next.Session.IdleExpires, next.Session.Expires), a.row(next.Session))
+		}
+		interaction.Record = next.Interaction
 		a.updateInteraction(interaction, true)
-		a.record(audit.Entry{
-			Time: now, Event: audit.SignInSucceeded, Origin: in.Origin,
-			Client: interaction.Record.Request.Client, User: session.User, Session: session.ID.String(),
-		})
-		done = storage.SignedIn{Session: session}
+		a.saveHistory(history, next.History)
+		a.record(next.Entry)
+		done = storage.SignedIn{Session: next.Session, Note: next.Note}
 		return nil
 	})
 	return done, err
 }
 
-// moveSessions moves the live sessions of a browser to another one and returns their ids. Those of the account that signs in there
-// end instead.
-func (a *act) moveSessions(from openBrowser, to storage.ID, account string, o storage.Change) (moved []storage.ID) {
-	for _, su := range from.live(o.Now) {
-		revision := from.revision(su.Session.ID)
-		if su.Session.User == account {
-			a.endSession(su.Session, revision, o)
-			continue
+// SelectSession implements [storage.Interactions].
+func (s *Store) SelectSession(ctx context.Context, h, browser storage.Handle, session storage.ID, now time.Time) error {
+	return s.do(ctx, func(a *act) error {
+		var interaction got[storage.Interaction]
+		open := a.readBrowser(selectChoice, []any{h.ID[:], browser.ID[:]}, &interaction)
+		if err := openInteraction(interaction, h, now); err != nil {
+			return err
 		}
-		su.Session.Browser = to
-		a.updateSession(su.Session, revision)
-		moved = append(moved, su.Session.ID)
-	}
-	return moved
+		at := slices.IndexFunc(open.sessions, func(s openSession) bool { return s.Session.ID == session })
+		if at < 0 || !open.isLive(browser, now) {
+			return storage.ErrEnded
+		}
+		next, err := decide.SelectSession(interaction.Record, open.Record, open.sessions[at].SessionUser, now)
+		if err != nil {
+			return err
+		}
+		interaction.Record = next
+		a.updateInteraction(interaction, true)
+		return nil
+	})
 }
 
 // idBytes is a list of ids as a column has it.

@@ -33,7 +33,10 @@ func TestStandby(t *testing.T) {
 		"EndFamily":  func(s *Store) error { return s.EndFamily(t.Context(), families[1].ID, clientID, change) },
 		"EndAccess":  func(s *Store) error { return s.EndAccess(t.Context(), families[2].ID, 0, clientID, change) },
 		"EndService": func(s *Store) error { return s.EndService(t.Context(), clientID, service.ServiceSeries, change) },
-		"EndSession": func(s *Store) error { return s.EndSession(t.Context(), issue.Authorization.Session, change) },
+		"EndSessions": func(s *Store) error {
+			_, err := s.EndSessions(t.Context(), []storage.ID{issue.Authorization.Session}, change)
+			return err
+		},
 	}
 	standby.Kill(t)
 	for name, end := range ends {

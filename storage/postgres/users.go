@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -21,10 +22,15 @@ const (
 
 var (
 	updateUser = guarded(`UPDATE signet.users SET revision = revision + 1, record = $3 WHERE sub = $1 AND revision = $2`)
-	// sameUser holds a user as it was read until the commit: whoever removes it has to wait.
-	sameUser = `WITH same AS (SELECT FROM signet.users WHERE sub = $1 AND revision = $2 FOR SHARE)
-		SELECT CASE WHEN EXISTS (SELECT FROM same) THEN 0 ELSE signet.stale() END`
+	// sameUser holds a user as it was read until the commit: whoever changes or removes it has to wait.
+	sameUser = held("users", "sub")
 )
+
+// held holds a row of a table as it was read, and fails the pipeline as guarded does where it is not any more.
+func held(table, key string) string {
+	return fmt.Sprintf(`WITH same AS (SELECT FROM signet.%s WHERE %s = $1 AND revision = $2 FOR SHARE)
+		SELECT CASE WHEN EXISTS (SELECT FROM same) THEN 0 ELSE signet.stale() END`, table, key)
+}
 
 // storable says whether a text can be in a column at all. What somebody sends need not be.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
@@ -86,6 +92,9 @@ func (s *Store) SaveUser(ctx context.Context, u storage.User, end bool, o storag
 			a.write(insertLogins, keys, u.Sub)
 		}
 		a.record(decide.UserEntries(next, ended, o)...)
+		if old.Found && ended {
+			a.endUser(old.Record, next, o)
+		}
 		return nil
 	})
 	return saved, err
@@ -104,7 +113,9 @@ func (s *Store) RemoveUser(ctx context.Context, sub string, o storage.Change) er
 		}
 		a.write(updateUser, sub, old.Revision, nil)
 		a.write(deleteLogins, decide.LoginKeys(old.Record))
-		a.write(`DELETE FROM signet.consents WHERE sub = $1`, sub)
+		a.write(deleteConsents, sub)
+		a.write(deleteHistory, sub)
+		a.endUser(old.Record, storage.User{}, o)
 		a.record(audit.Entry{Time: o.Now, Event: audit.UserRemoved, Origin: o.Origin, User: sub, Detail: o.Detail})
 		return nil
 	})
