@@ -16,7 +16,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"signet/audit"
 	"signet/fetch"
 	"signet/keys"
 	"signet/provider/admin"
@@ -105,12 +104,14 @@ func start(t *testing.T, v variant, options ...option) *provider {
 // tested where it is.
 type signIn struct{ users storage.Users }
 
-func (s *signIn) Password(ctx context.Context, login, sent string, _ audit.Origin) (storage.User, error) {
+func (s *signIn) Password(ctx context.Context, login, sent string, _ users.From) (storage.User, error) {
 	if sent != password {
 		return storage.User{}, users.ErrCredentials
 	}
 	return s.users.UserByLogin(ctx, storage.LoginKey(login))
 }
+
+func (s *signIn) Hash(_ context.Context, password string) (string, error) { return users.HashPassword(password) }
 
 // static registers clients as the operator does for the suite: without PKCE, and with the suite's rule for ID tokens.
 func static(r *run, want metadata) client {

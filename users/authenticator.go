@@ -22,7 +22,14 @@ var (
 // Store is what an [Authenticator] needs of the store.
 type Store interface {
 	UserByLogin(ctx context.Context, login string) (storage.User, error)
-	Record(ctx context.Context, entries ...audit.Entry) error
+	SignInFailed(ctx context.Context, sub string, n storage.SignInNote, entries ...audit.Entry) error
+}
+
+// From says where an attempt comes from.
+type From struct {
+	Origin    audit.Origin
+	UserAgent string // as far as it is kept
+	Client    string // for which somebody wants to sign in; empty: for their own pages
 }
 
 // Options are what an [Authenticator] is made of. Zero values but Store's have a default.
@@ -81,11 +88,11 @@ const maxLogin = 1024
 // whatever it is; [*Throttled] and [ErrBusy] say that nothing was looked at. Other errors are the store's or ctx's.
 //
 // The user is as of now and may be disabled or changed a moment later; the act that signs in compares the epoch.
-func (a *Authenticator) Password(ctx context.Context, login, password string, origin audit.Origin) (storage.User, error) {
+func (a *Authenticator) Password(ctx context.Context, login, password string, from From) (storage.User, error) {
 	if len(login) > maxLogin {
 		login = ""
 	}
-	attempt, err := a.throttle.begin(a.now(), login, origin.Address)
+	attempt, err := a.throttle.begin(a.now(), login, from.Origin.Address)
 	if err != nil {
 		return storage.User{}, err
 	}
@@ -102,7 +109,7 @@ func (a *Authenticator) Password(ctx context.Context, login, password string, or
 	}
 	if why := refusal(u, match); why != "" {
 		result = failed
-		return storage.User{}, a.refuse(ctx, u, why, origin)
+		return storage.User{}, a.refuse(ctx, u, why, from)
 	}
 	result = succeeded
 	return u, nil
@@ -123,11 +130,14 @@ func refusal(u storage.User, match bool) string {
 	return ""
 }
 
-// refuse records a failure. What was typed is never recorded: it may be a password in the wrong field. The record is made even when
-// the browser has left meanwhile, and a failure that cannot be recorded is an error of its own.
-func (a *Authenticator) refuse(ctx context.Context, u storage.User, why string, origin audit.Origin) error {
-	e := audit.Entry{Time: a.now(), Event: audit.SignInFailed, Origin: origin, User: u.Sub, Detail: why}
-	if err := a.store.Record(context.WithoutCancel(ctx), e); err != nil {
+// refuse records a failure, and notes it for the user, if there is one, in the same commit: whether there is shows neither in the answer nor
+// in how many trips to the disk it takes. What was typed is never recorded: it may be a password in the wrong field. The record is made
+// even when the browser has left meanwhile, and a failure that cannot be recorded is an error of its own.
+func (a *Authenticator) refuse(ctx context.Context, u storage.User, why string, from From) error {
+	now := a.now()
+	e := audit.Entry{Time: now, Event: audit.SignInFailed, Origin: from.Origin, Client: from.Client, User: u.Sub, Detail: why}
+	n := storage.SignInNote{Time: now, Failed: true, Address: from.Origin.Address, UserAgent: from.UserAgent, Client: from.Client}
+	if err := a.store.SignInFailed(context.WithoutCancel(ctx), u.Sub, n, e); err != nil {
 		return fmt.Errorf("users: recording a failed sign-in: %w", err)
 	}
 	return ErrCredentials

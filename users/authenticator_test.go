@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -91,7 +92,10 @@ func (h *house) failures(t *testing.T) (entries []audit.Entry) {
 	return entries
 }
 
-var origin = audit.Origin{Trace: "trace", Address: "192.0.2.1"}
+var (
+	origin = audit.Origin{Trace: "trace", Address: "192.0.2.1"}
+	from   = From{Origin: origin, UserAgent: "a browser", Client: "an app"}
+)
 
 func TestPassword(t *testing.T) {
 	t.Parallel()
@@ -124,7 +128,7 @@ func TestPassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, Options{})
-			u, err := h.Password(t.Context(), c.login, c.password, origin)
+			u, err := h.Password(t.Context(), c.login, c.password, from)
 			if n := h.hashed.Load(); n != 1 {
 				t.Errorf("%d hashes, want 1 whoever it is", n)
 			}
@@ -137,7 +141,7 @@ func TestPassword(t *testing.T) {
 			if err != ErrCredentials || u.Sub != "" || u.PasswordHash != "" {
 				t.Errorf("%v, %v; want the one answer and nobody", u, err)
 			}
-			want := audit.Entry{Time: start, Event: audit.SignInFailed, Origin: origin, User: h.users[c.user].Sub, Detail: c.why}
+			want := audit.Entry{Time: start, Event: audit.SignInFailed, Origin: origin, Client: "an app", User: h.users[c.user].Sub, Detail: c.why}
 			if got := h.failures(t); len(got) != 1 || got[0] != want {
 				t.Errorf("recorded %+v, want %+v", got, want)
 			}
@@ -151,7 +155,7 @@ func TestEnumeration(t *testing.T) {
 		h := newHouse(t, Options{})
 		for i := range 25 {
 			before := h.hashed.Load()
-			_, err := h.Password(t.Context(), login, fmt.Sprintf("wrong horse %d", i), audit.Origin{Address: fmt.Sprintf("192.0.2.%d", i)})
+			_, err := h.Password(t.Context(), login, fmt.Sprintf("wrong horse %d", i), From{Origin: audit.Origin{Address: fmt.Sprintf("192.0.2.%d", i)}})
 			answers = append(answers, fmt.Sprintf("%v, %d hashes", err, h.hashed.Load()-before))
 			h.move(700 * time.Millisecond)
 		}
@@ -184,21 +188,21 @@ func TestPasswordThrottled(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, Options{})
 	for i := range 6 {
-		if _, err := h.Password(t.Context(), "ada", "wrong", origin); err != ErrCredentials {
+		if _, err := h.Password(t.Context(), "ada", "wrong", from); err != ErrCredentials {
 			t.Fatalf("attempt %d: %v", i+1, err)
 		}
 	}
 	var wait *Throttled
-	_, err := h.Password(t.Context(), "ada", password, origin)
+	_, err := h.Password(t.Context(), "ada", password, from)
 	if !errors.As(err, &wait) || wait.After != time.Second || h.hashed.Load() != 6 || len(h.failures(t)) != 6 {
 		t.Fatalf("the right password while waiting: %v, %d hashes", err, h.hashed.Load())
 	}
 	h.move(time.Second)
-	if _, err := h.Password(t.Context(), "ada", password, origin); err != nil {
+	if _, err := h.Password(t.Context(), "ada", password, from); err != nil {
 		t.Fatalf("after the wait: %v", err)
 	}
 	for range 5 {
-		if _, err := h.Password(t.Context(), "ada", "wrong", origin); err != ErrCredentials {
+		if _, err := h.Password(t.Context(), "ada", "wrong", from); err != ErrCredentials {
 			t.Fatalf("after a success: %v", err)
 		}
 	}
@@ -214,7 +218,7 @@ func TestPasswordConcurrent(t *testing.T) {
 	for range 60 {
 		group.Go(func() {
 			var wait *Throttled
-			switch _, err := h.Password(t.Context(), "ada", "wrong", origin); {
+			switch _, err := h.Password(t.Context(), "ada", "wrong", from); {
 			case errors.As(err, &wait):
 				if throttled.Add(1) == 54 {
 					close(all)
@@ -241,7 +245,7 @@ func TestTurns(t *testing.T) {
 	attempt := func(ctx context.Context, login string) <-chan error {
 		answer := make(chan error, 1)
 		go func() {
-			_, err := h.Password(ctx, login, password, origin)
+			_, err := h.Password(ctx, login, password, from)
 			answer <- err
 		}()
 		return answer
@@ -303,11 +307,48 @@ func (f *failing) UserByLogin(ctx context.Context, login string) (storage.User, 
 	return f.Store.UserByLogin(ctx, login)
 }
 
-func (f *failing) Record(ctx context.Context, entries ...audit.Entry) error {
+func (f *failing) SignInFailed(ctx context.Context, sub string, n storage.SignInNote, entries ...audit.Entry) error {
 	if f.record != nil {
 		return f.record
 	}
-	return f.Store.Record(ctx, entries...)
+	return f.Store.SignInFailed(ctx, sub, n, entries...)
+}
+
+// noting is a store that remembers what was noted of failures.
+type noting struct {
+	*bolt.Store
+	subs  []string
+	notes []storage.SignInNote
+}
+
+func (n *noting) SignInFailed(ctx context.Context, sub string, note storage.SignInNote, entries ...audit.Entry) error {
+	n.subs, n.notes = append(n.subs, sub), append(n.notes, note)
+	return n.Store.SignInFailed(ctx, sub, note, entries...)
+}
+
+// A failure is one act, whoever it is of; the user is told of it, and of a success the sign-in itself says so.
+func TestFailuresAreNoted(t *testing.T) {
+	t.Parallel()
+	n := &noting{}
+	h := newHouse(t, Options{Store: n})
+	n.Store = h.store
+	for _, c := range []struct{ login, password, user string }{
+		{"ada", "wrong", "ada"}, {"Ada@Example.com", "wrong", "ada"}, {"disabled", password, "disabled"}, {"nopass", password, "nopass"}, {"nobody", password, ""},
+		{"ada", password, "-"},
+	} {
+		n.subs, n.notes = nil, nil
+		_, _ = h.Password(t.Context(), c.login, c.password, from)
+		if c.user == "-" {
+			if n.notes != nil {
+				t.Errorf("a success was noted as %+v", n.notes)
+			}
+			continue
+		}
+		want := storage.SignInNote{Time: start, Failed: true, Address: origin.Address, UserAgent: "a browser", Client: "an app"}
+		if len(n.notes) != 1 || n.subs[0] != h.users[c.user].Sub || !reflect.DeepEqual(n.notes[0], want) {
+			t.Errorf("%s: noted %+v for %q", c.login, n.notes, n.subs)
+		}
+	}
 }
 
 func TestStoreFails(t *testing.T) {
@@ -317,19 +358,19 @@ func TestStoreFails(t *testing.T) {
 	f.Store = h.store
 	f.find = storage.ErrBusy
 	for range 50 {
-		if _, err := h.Password(t.Context(), "ada", "wrong", origin); !errors.Is(err, storage.ErrBusy) || h.hashed.Load() != 0 {
+		if _, err := h.Password(t.Context(), "ada", "wrong", from); !errors.Is(err, storage.ErrBusy) || h.hashed.Load() != 0 {
 			t.Fatalf("the user cannot be looked for: %v", err)
 		}
 	}
 	f.find, f.record = nil, storage.ErrNoSpace
 	for range 6 {
-		if _, err := h.Password(t.Context(), "ada", "wrong", origin); !errors.Is(err, storage.ErrNoSpace) || errors.Is(err, ErrCredentials) {
+		if _, err := h.Password(t.Context(), "ada", "wrong", from); !errors.Is(err, storage.ErrNoSpace) || errors.Is(err, ErrCredentials) {
 			t.Fatalf("the failure cannot be recorded: %v", err)
 		}
 	}
 	f.record = nil
 	var wait *Throttled
-	if _, err := h.Password(t.Context(), "ada", password, origin); !errors.As(err, &wait) {
+	if _, err := h.Password(t.Context(), "ada", password, from); !errors.As(err, &wait) {
 		t.Errorf("guesses that were not recorded did not count: %v", err)
 	}
 }
@@ -341,7 +382,7 @@ func TestLeavingIsNoWayOut(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	inner := h.derive
 	h.derive = func(s string, p phc) []byte { cancel(); return inner(s, p) }
-	if _, err := h.Password(ctx, "ada", "wrong", origin); err != ErrCredentials {
+	if _, err := h.Password(ctx, "ada", "wrong", from); err != ErrCredentials {
 		t.Error(err)
 	}
 	if got := h.failures(t); len(got) != 1 {
@@ -358,11 +399,11 @@ func TestPanic(t *testing.T) {
 	for range 20 {
 		func() {
 			defer func() { _ = recover() }()
-			_, _ = h.Password(t.Context(), "ada", "wrong", origin)
+			_, _ = h.Password(t.Context(), "ada", "wrong", from)
 		}()
 	}
 	h.derive = inner
-	if _, err := h.Password(t.Context(), "ada", password, origin); err != nil {
+	if _, err := h.Password(t.Context(), "ada", password, from); err != nil {
 		t.Error(err)
 	}
 }

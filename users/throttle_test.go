@@ -229,7 +229,7 @@ func TestThrottleTellsNothing(t *testing.T) {
 	answers := func(logins ...string) (all []string) {
 		for _, login := range logins {
 			for i := range 8 {
-				from := audit.Origin{Address: fmt.Sprintf("10.%d.%d.%d", len(logins[0]), len(login), i)} // each from elsewhere
+				from := From{Origin: audit.Origin{Address: fmt.Sprintf("10.%d.%d.%d", len(logins[0]), len(login), i)}} // each from elsewhere
 				_, err := h.Password(t.Context(), login, "wrong horse", from)
 				all = append(all, err.Error())
 			}

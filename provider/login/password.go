@@ -42,7 +42,9 @@ func (e *Endpoint) SignIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Login = form.Get("username")
-	user, err := e.Passwords.Password(r.Context(), page.Login, form.Get("password"), trail.Of(r.Context()).Origin())
+	user, err := e.Passwords.Password(r.Context(), page.Login, form.Get("password"), users.From{
+		Origin: trail.Of(r.Context()).Origin(), UserAgent: session.UserAgent(r), Client: open.Request.Client,
+	})
 	if err == nil {
 		err = e.begin(w, r, open, user)
 	}

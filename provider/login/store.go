@@ -3,8 +3,8 @@ package login
 import (
 	"context"
 
-	"signet/audit"
 	"signet/storage"
+	"signet/users"
 )
 
 // Store is what this room needs kept.
@@ -17,5 +17,5 @@ type Store interface {
 type Passwords interface {
 	// Password returns the user whom the login and the password belong to. What is wrong is not told apart: users.ErrCredentials.
 	// Who has to wait first gets a *users.Throttled.
-	Password(ctx context.Context, login, password string, origin audit.Origin) (storage.User, error)
+	Password(ctx context.Context, login, password string, from users.From) (storage.User, error)
 }
