@@ -237,18 +237,41 @@ func (s FamilyState) Live(now time.Time) error {
 	return s.Session.Live(s.User, now)
 }
 
-// Audit is the security log.
+// Audit is the security log: a chain of records, each with the entries of a commit or of several ([audit.Record]). A backend may keep entries
+// beside the chain for a moment; they are as durable as those in it.
 type Audit interface {
 	// Record stores entries of events that change nothing else, such as a failed sign-in, in one commit.
 	Record(ctx context.Context, entries ...audit.Entry) error
-	// Entries calls f with each entry in the order of their commits, until f fails, and returns that error.
+	// Entries calls f with each entry in the order of their commits, until f fails, and returns that error. It chains first.
 	Entries(ctx context.Context, f func(audit.Entry) error) error
+	// Chain puts what is kept beside the chain at its end. All entries that were acknowledged before it began are in the chain by its return.
+	Chain(ctx context.Context) error
+	// Chained says what the chain is.
+	Chained(ctx context.Context) (Chain, error)
+	// Records calls f with each record of the chain from a sequence on, until f fails, and returns that error. Those of days before since, which
+	// may be zero, it may leave out, and those that come after it began it does.
+	Records(ctx context.Context, from uint64, since time.Time, f func(audit.Record) error) error
+	// SaveCheckpoint stores a checkpoint. One that is not over a record as it is in the chain: ErrConflict. One over a record that has one is no error.
+	SaveCheckpoint(ctx context.Context, c audit.Checkpoint) error
+	// Checkpoints returns those over records with a sequence from from to to, in their order. There is one over the record before the first
+	// that is kept, where Sweep dropped some.
+	Checkpoints(ctx context.Context, from, to uint64) ([]audit.Checkpoint, error)
+}
+
+// Chain is the chain of the log, as it is at one moment.
+type Chain struct {
+	First      uint64           // sequence of the first record that is kept; 0: there is none
+	Last       audit.Link       // the last one
+	Checkpoint audit.Checkpoint // the newest; zero: there is none
+	// Due are the last records of days that are over, since that checkpoint: each wants one of its own, for Sweep drops nothing without.
+	Due []audit.Link
 }
 
 // Upkeep is what time asks for.
 type Upkeep interface {
 	// Sweep deletes at most limit rows of what expired before its margin: one hour for rows that live in buckets, 24 hours for
-	// families, sessions, browsers and initial access tokens (since they were used up, if that came first), retention for audit entries. It returns how many it deleted and whether there is more. What has expired is
+	// families, sessions, browsers and initial access tokens (since they were used up, if that came first), retention for the audit log, whose days go as a whole,
+	// from the oldest on, behind a checkpoint over the last record of each; the last day stays. It returns how many it deleted and whether there is more. What has expired is
 	// refused without it; Sweep only frees the space.
 	Sweep(ctx context.Context, now time.Time, retention time.Duration, limit int) (deleted int, more bool, err error)
 	// Ready reports whether acts can be done: nil, or why not.

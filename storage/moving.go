@@ -29,13 +29,15 @@ const (
 	KindNotice      Kind = "notice"      // Notice
 	KindHistory     Kind = "history"     // History
 	KindMark        Kind = "mark"        // Mark
-	KindEntry       Kind = "entry"       // audit.Entry, in the order of the commits
+	KindRecord      Kind = "record"      // audit.Record, in the order of the chain, which leaves as it is to the last byte
+	KindCheckpoint  Kind = "checkpoint"  // audit.Checkpoint
+	KindEntry       Kind = "entry"       // audit.Entry that is not in the chain yet, in the order of the commits
 )
 
 // Kinds are all of them, in their order.
 var Kinds = []Kind{
 	KindRemoved, KindClient, KindResource, KindUser, KindRing, KindBrowser, KindSession, KindConsent, KindFamily, KindInitial, KindCode,
-	KindInteraction, KindAnswered, KindKept, KindAssertion, KindEntry,
+	KindInteraction, KindAnswered, KindKept, KindAssertion, KindRecord, KindCheckpoint, KindEntry,
 }
 
 // Row is one record as it moves from store to store: its kind, and its bytes in the encoding of package codec, which all backends
@@ -74,8 +76,8 @@ type Moving interface {
 	// them. The snapshot keeps the space of what is changed meanwhile from being used again, so who reads shall not dawdle.
 	Export(ctx context.Context) Rows
 	// Import stores the rows of an Export, reads them back and compares the two. The store must be as it was made, with no row but the
-	// first entry of its log, which the log of the rows replaces; otherwise: ErrExists. An Import that fails leaves a store that is
-	// as it was, or one that refuses to be opened.
+	// first entry of its log, which the log of the rows replaces; otherwise: ErrExists. Entries that are not in the chain may be put at its end
+	// by it. An Import that fails leaves a store that is as it was, or one that refuses to be opened.
 	Import(ctx context.Context, all Rows) error
 }
 

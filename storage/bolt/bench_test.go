@@ -27,6 +27,8 @@ func openTest(t testing.TB, change ...func(*Options)) *Store {
 	return s
 }
 
+const day = 24 * time.Hour
+
 var epoch = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 
 // family returns a family with refresh tokens, of the sort that a real sign-in makes.

@@ -61,7 +61,7 @@ func TestCheckFinds(t *testing.T) {
 				switch row.Kind {
 				case storage.KindUser:
 					users++
-				case storage.KindEntry:
+				case storage.KindRecord:
 					entries++
 				}
 				return nil

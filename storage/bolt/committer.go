@@ -156,6 +156,7 @@ func (s *Store) try(batch []*act) (err error) {
 	defer bolt.Rollback() // after a commit it does nothing
 
 	t, wrote := newTx(bolt, s.log), false
+	t.head = s.head
 	for _, a := range batch {
 		if err := t.run(a); err != nil {
 			return err
@@ -205,6 +206,7 @@ func (s *Store) seal(t *tx) error {
 	case err == nil:
 		s.measured.commit.Add(int64(time.Since(began)))
 		s.full.Store(false)
+		s.head = t.head
 		return nil
 	case noSpace(err) && s.lastCommit() == t.snapshot:
 		s.full.Store(true)

@@ -22,12 +22,13 @@
 //	kept           slot → ID                   KeptRequest
 //	assertions     slot → client ‖ SHA-256     of a jti: until when it is spent
 //	initial        ID                          InitialToken
-//	audit          segment → sequence          the entries of one commit
+//	audit          segment → sequence          audit.Record: the entries of one commit, chained to the one before
+//	checkpoints    sequence                    audit.Checkpoint
 //
 // A slot is ten minutes of expiry: the ID of a short-lived row's handle is made for the instant at which the row expires, so
 // the handle names its slot (slots.go), and sweeping drops a slot as a whole. A segment is one UTC day of the audit log
 // (audit.go). IDs begin with their time, so rows that are written together lie on the same pages.
-// Files of version 1 lack assertions and initial; [Open] adds them.
+// Files of version 1 lack assertions and initial; [Open] adds them. Until version 4 the audit log was not chained (chain.go).
 //
 // # The committer
 //

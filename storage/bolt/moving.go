@@ -82,15 +82,9 @@ func (e exporter) one(kind storage.Kind, key, row []byte) error {
 			client, jti := splitAssertionKey(key)
 			return e.record(kind, key, storage.SpentAssertion{Client: client, JTI: jti, Expires: ceil(spent.Expires), Replayed: spent.Replayed})
 		}
-	case storage.KindEntry:
-		var record commitRecord
-		if err = codec.Decode(row, &record); err == nil {
-			for _, entry := range record.Entries {
-				if err := e.record(kind, key, entry); err != nil {
-					return err
-				}
-			}
-			return nil
+	case storage.KindRecord:
+		if err = codec.Decode(row, new(audit.Record)); err == nil {
+			return e.give(storage.Row{Kind: kind, Record: row})
 		}
 	default:
 		return e.give(storage.Row{Kind: kind, Record: row})
@@ -140,7 +134,7 @@ var bucketOf = map[storage.Kind]string{
 	storage.KindSession: string(sessionRows), storage.KindConsent: string(consentRows), storage.KindFamily: string(familyRows),
 	storage.KindInitial: string(initialRows), storage.KindCode: string(codeRows), storage.KindInteraction: string(interactionRows),
 	storage.KindAnswered: string(interactionRows), storage.KindKept: string(keptRows), storage.KindAssertion: string(assertionRows),
-	storage.KindEntry: auditBucket,
+	storage.KindRecord: auditBucket, storage.KindCheckpoint: checkpointBucket,
 }
 
 // stored iterates over the rows of a kind in the order of their keys, through the slots and segments where there are some.
@@ -150,6 +144,17 @@ func (t *tx) stored(kind storage.Kind) iter.Seq2[[]byte, []byte] {
 		keep = func(_, row []byte) bool { return t.countsStill(row) == (kind == storage.KindInteraction) }
 	}
 	return func(yield func(key, row []byte) bool) {
+		switch kind {
+		case storage.KindEntry: // every one is in the chain
+			return
+		case storage.KindRecord:
+			for _, s := range t.kept() {
+				if !each(s.Bucket, yield) {
+					return
+				}
+			}
+			return
+		}
 		each(t.bucket([]byte(bucketOf[kind])), func(key, row []byte) bool { return !keep(key, row) || yield(key, row) })
 	}
 }
@@ -194,6 +199,7 @@ func (s *Store) Import(ctx context.Context, all storage.Rows) error {
 		return err
 	}
 	var want, got rows.Tally
+	var last uint64 // of the records that came; entries that came without one are chained behind it
 	batch := batch{store: s}
 	for row, err := range all {
 		if err != nil {
@@ -203,6 +209,12 @@ func (s *Store) Import(ctx context.Context, all storage.Rows) error {
 		if err != nil {
 			return fmt.Errorf("row %d, %s: %w", want.Total()+1, row.Kind, err)
 		}
+		switch r := record.(type) {
+		case audit.Entry:
+			row = loose(audit.Bodies([]audit.Entry{r})[0])
+		case audit.Record:
+			last = r.Sequence
+		}
 		want.Add(row)
 		if err := batch.add(ctx, row, record); err != nil {
 			return err
@@ -211,7 +223,7 @@ func (s *Store) Import(ctx context.Context, all storage.Rows) error {
 	if err := batch.flush(ctx); err != nil {
 		return err
 	}
-	if err := got.Read(s.Export(ctx)); err != nil {
+	if err := got.Read(unchained(s.Export(ctx), last)); err != nil {
 		return err
 	}
 	if err := rows.Compare(want.Sums(), got.Sums()); err != nil {
@@ -223,6 +235,41 @@ func (s *Store) Import(ctx context.Context, all storage.Rows) error {
 	})
 }
 
+// unchained gives out entries in the place of the records after a sequence, as they came.
+func unchained(all storage.Rows, after uint64) storage.Rows {
+	return func(yield func(storage.Row, error) bool) {
+		for row, err := range all {
+			parts := []storage.Row{row}
+			var r audit.Record
+			if err == nil && row.Kind == storage.KindRecord {
+				if err = codec.Decode(row.Record, &r); err == nil && r.Sequence > after {
+					parts, err = entriesOf(r)
+				}
+			}
+			if err != nil {
+				yield(storage.Row{}, err)
+				return
+			}
+			for _, part := range parts {
+				if !yield(part, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func entriesOf(r audit.Record) (parts []storage.Row, err error) {
+	entries, err := r.Entries()
+	for _, e := range entries {
+		parts = append(parts, loose(audit.Bodies([]audit.Entry{e})[0]))
+	}
+	return parts, err
+}
+
+// loose is a row to compare entries by: what a record makes of one.
+func loose(body []byte) storage.Row { return storage.Row{Kind: storage.KindEntry, Record: body} }
+
 // beginImport empties the log and marks the store. A store with rows is refused.
 func (t *tx) beginImport() error {
 	if !t.blank() {
@@ -231,6 +278,10 @@ func (t *tx) beginImport() error {
 	log := t.bucket([]byte(auditBucket))
 	for _, name := range firstKeys(log, int(log.Sequence())+1) {
 		t.dropBucket(log, name)
+	}
+	checkpoints := t.bucket([]byte(checkpointBucket))
+	for _, key := range firstKeys(checkpoints, int(log.Sequence())+1) {
+		t.delete(checkpoints, key)
 	}
 	if err := log.SetSequence(0); err != nil {
 		t.fail(err)
@@ -242,7 +293,8 @@ func (t *tx) beginImport() error {
 // blank says whether there is no row in the store but those of its log.
 func (t *tx) blank() bool {
 	for _, kind := range storage.Kinds {
-		if kind == storage.KindEntry {
+		switch kind {
+		case storage.KindRecord, storage.KindCheckpoint, storage.KindEntry:
 			continue
 		}
 		if key, _ := t.bucket([]byte(bucketOf[kind])).Cursor().First(); key != nil {
@@ -304,8 +356,12 @@ func (t *tx) place(row arrived, now time.Time) {
 	if key == nil {
 		return // an entry of the log
 	}
-	if r, ok := row.record.(storage.RemovedID); ok {
+	switch r := row.record.(type) {
+	case storage.RemovedID:
 		t.remove(key[0], r.ID, now)
+		return
+	case audit.Record:
+		t.placeRecord(r, row.Record)
 		return
 	}
 	b := t.bucket([]byte(bucketOf[row.Kind]))
@@ -370,6 +426,10 @@ func placeOf(record any) (slot, key []byte, logins []string) {
 		return slotOf(r.ID.Time()), r.ID[:], nil
 	case storage.SpentAssertion:
 		return slotOf(r.Expires), append([]byte(r.Client), r.JTI[:]...), nil
+	case audit.Record:
+		return nil, sequenceKey(r.Sequence), nil
+	case audit.Checkpoint:
+		return nil, sequenceKey(r.Sequence), nil
 	}
 	return nil, nil, nil
 }
@@ -391,12 +451,25 @@ func (t *tx) placeLogins(batch []arrived) {
 	}
 }
 
+// placeRecord puts a record that came where it was, byte for byte.
+func (t *tx) placeRecord(r audit.Record, row []byte) {
+	log := t.bucket([]byte(auditBucket))
+	if err := log.SetSequence(max(r.Sequence, log.Sequence())); err != nil {
+		t.fail(err)
+		return
+	}
+	if rows := t.subBucket(log, t.segmentFor(r.Sequence, audit.Day(r.Time()))); rows != nil {
+		rows.FillPercent = appendFill
+		t.put(rows, sequenceKey(r.Sequence), row)
+	}
+}
+
 // placeEntries appends entries to the log, those of one day in a record, as far as one record may go.
 func (t *tx) placeEntries(batch []arrived) {
 	var entries []audit.Entry
 	flush := func() {
 		if len(entries) > 0 && t.failed == nil {
-			_ = t.writeRecord(entries) // a failure sticks
+			_ = t.writeBodies(entries) // a failure sticks
 		}
 		entries = nil
 	}
@@ -405,7 +478,7 @@ func (t *tx) placeEntries(batch []arrived) {
 		if !ok {
 			continue
 		}
-		if len(entries) == entriesInRecord || len(entries) > 0 && dayOf(entries[0].Time) != dayOf(entry.Time) {
+		if len(entries) == entriesInRecord || len(entries) > 0 && audit.Day(entries[0].Time) != audit.Day(entry.Time) {
 			flush()
 		}
 		entries = append(entries, entry)

@@ -81,6 +81,8 @@ type Store struct {
 	resources *cached[storage.Resource]
 	users     *cached[storage.User]
 
+	head audit.Link // the end of the audit log as of the last commit; the committer's
+
 	sweeping sync.Mutex
 	walked   position // how far the sweeper came; under sweeping
 }
@@ -142,6 +144,10 @@ func open(o Options, found bool) (*Store, error) {
 		users:     newCached(userRows, cachedUsers, stringKey),
 	}
 	if err := s.prepare(found); err != nil {
+		db.Close()
+		return nil, err
+	}
+	if err := s.chainLoose(); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -239,7 +245,7 @@ func guard(f func() error) (err error) {
 }
 
 // storeVersion counts the layouts of the file; see the package comment.
-const storeVersion = 3
+const storeVersion = 4
 
 const metaBucket = "meta"
 
@@ -256,10 +262,15 @@ var buckets = []string{
 	metaBucket, string(clientRows), string(resourceRows), string(userRows), loginBucket, declaredBucket, removedBucket, string(ringRows),
 	string(browserRows), string(sessionRows), string(consentRows), string(familyRows),
 	string(codeRows), string(interactionRows), string(openRows), string(keptRows), string(assertionRows), string(initialRows), auditBucket,
+	checkpointBucket,
 }
 
 // bucketsSince are those that files of an earlier version lack, by the version that brought them.
-var bucketsSince = map[uint32][]string{2: {string(assertionRows), string(initialRows)}, 3: {declaredBucket}}
+var bucketsSince = map[uint32][]string{
+	2: {string(assertionRows), string(initialRows)},
+	3: {declaredBucket},
+	4: {checkpointBucket},
+}
 
 // prepare makes the store of an empty file, and checks that any other one is ours and readable at its upper levels.
 func (s *Store) prepare(found bool) error {
@@ -310,6 +321,9 @@ func (s *Store) migrate(t *tx, version uint32) error {
 		for _, u := range userRows.all(t) {
 			t.declare(u)
 		}
+	}
+	if version < 4 {
+		t.put(t.bucket([]byte(metaBucket)), metaUnchained, sequenceKey(0)) // chainLoose does it, next
 	}
 	t.put(t.bucket([]byte(metaBucket)), metaVersion, binary.BigEndian.AppendUint32(nil, storeVersion))
 	if t.failed != nil {

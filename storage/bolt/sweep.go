@@ -69,7 +69,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 		b.buckets(t.bucket([]byte(interactionRows)), overSlot)
 		b.buckets(t.bucket([]byte(keptRows)), overSlot)
 		b.buckets(t.bucket([]byte(assertionRows)), overSlot)
-		b.buckets(t.bucket([]byte(auditBucket)), func(name []byte) bool { return !now.Before(segmentEnd(name).Add(retention)) })
+		b.log(now, retention)
 		index := broom{tx: t, left: limit} // an index is no row of its own, but its deletion is bounded as well
 		index.buckets(t.bucket([]byte(openRows)), overSlot)
 		deleted, more = limit-b.left, b.more || index.more

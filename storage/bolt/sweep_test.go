@@ -10,6 +10,7 @@ import (
 	"signet/audit"
 	"signet/storage"
 	"signet/storage/codec"
+	"signet/storage/storagetest"
 )
 
 // used is how many bytes of the file were ever in use.
@@ -61,6 +62,7 @@ func TestTheFileDoesNotGrowForEver(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		storagetest.Vouch(t, s, now)
 		for more := true; more; {
 			var deleted int
 			if deleted, more, err = s.Sweep(t.Context(), now.Add(day), 3*day, 250); err != nil || deleted > 250 {
@@ -131,7 +133,7 @@ func TestEntriesLeaveOutWhatIsCommittedMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := openTest(t)
 	s.db.NoSync = true // what is measured is order
-	const n = entriesAtOnce + 10
+	const n = recordsAtOnce + 10
 	entry := audit.Entry{Time: epoch, Event: audit.SignInFailed}
 	for range n {
 		if err := s.Record(t.Context(), entry); err != nil {
@@ -164,7 +166,7 @@ func TestSegments(t *testing.T) {
 	if err := s.db.View(func(bolt *bbolt.Tx) error {
 		return bolt.Bucket([]byte(auditBucket)).ForEachBucket(func(name []byte) error {
 			n := bolt.Bucket([]byte(auditBucket)).Bucket(name).Stats().KeyN
-			got = append(got, fmt.Sprintf("%s: %d", segmentEnd(name).UTC().Add(-day).Format(time.DateOnly), n))
+			got = append(got, fmt.Sprintf("%s: %d", time.Unix(int64(segmentDay(name))*86400, 0).UTC().Format(time.DateOnly), n))
 			return nil
 		})
 	}); err != nil {

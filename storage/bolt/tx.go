@@ -23,6 +23,7 @@ type tx struct {
 	writes int   // of the act under way
 
 	entries []audit.Entry       // of all acts of the transaction
+	head    audit.Link          // the end of the audit log, if its sequence says so
 	changed map[change]struct{} // cached rows that differ from the snapshot
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"signet/audit"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // week is a town of people who sign in, come back, and leave, with the clock turned.
@@ -174,6 +175,7 @@ func (w *week) refresh() {
 
 // sweep deletes as a server's sweeper does, until nothing is left to do.
 func (w *week) sweep() {
+	storagetest.Vouch(w, w.store, w.now)
 	for more := true; more; {
 		var err error
 		if _, more, err = w.store.Sweep(w.Context(), w.now, entriesKept, 500); err != nil {

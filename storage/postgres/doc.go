@@ -29,8 +29,9 @@
 // none needs.
 //
 // The audit entries are in the same pipeline. Their order is that of an identity column: of two acts of which one was answered before
-// the other began it is the order of the commits; of two at the same time it is the order in which they wrote. An entry can so
-// appear behind a reader that passed its place in that moment, and a number that was never used is an act that failed.
+// the other began it is the order of the commits; of two at the same time it is the order in which they wrote. A number
+// that was never used is an act that failed. There they wait for seconds at most until a node chains them ([Store.Chain]); one that was committed
+// later than another with a higher number comes behind it in the chain.
 //
 // # What can go wrong
 //

@@ -36,6 +36,8 @@ var exports = map[storage.Kind]string{
 	storage.KindInteraction: `SELECT id, record FROM signet.interactions WHERE counts ORDER BY id`,
 	storage.KindAnswered:    `SELECT id, record FROM signet.interactions WHERE NOT counts ORDER BY id`,
 	storage.KindKept:        `SELECT id, record FROM signet.kept ORDER BY id`,
+	storage.KindRecord:      `SELECT convert_to(sequence::text, 'UTF8'), record FROM signet.records WHERE sequence >= ` + firstKept + ` ORDER BY sequence`,
+	storage.KindCheckpoint:  `SELECT convert_to(sequence::text, 'UTF8'), record FROM signet.checkpoints WHERE sequence >= ` + firstKept + ` - 1 ORDER BY sequence`,
 	storage.KindEntry:       `SELECT convert_to(sequence::text, 'UTF8'), record FROM signet.audit ORDER BY sequence`,
 }
 
@@ -178,7 +180,7 @@ var tables = []string{"clients", "resources", "users", "logins", "ring", "browse
 
 var (
 	// lockTables keeps every server from writing until the end of the transaction.
-	lockTables = `LOCK TABLE signet.` + strings.Join(tables, `, signet.`) + `, signet.audit IN EXCLUSIVE MODE`
+	lockTables = `LOCK TABLE signet.` + strings.Join(tables, `, signet.`) + `, signet.records, signet.checkpoints, signet.audit IN EXCLUSIVE MODE`
 	isBlank    = `SELECT NOT EXISTS (SELECT FROM signet.` + strings.Join(tables, `) AND NOT EXISTS (SELECT FROM signet.`) + `)`
 )
 
@@ -231,8 +233,12 @@ func beginImport(ctx context.Context, tx pgx.Tx) error {
 	if !blank {
 		return fmt.Errorf("%w: the store is not empty", storage.ErrExists)
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM signet.audit`)
-	return err
+	for _, table := range []string{"audit", "records", "checkpoints"} {
+		if _, err := tx.Exec(ctx, `DELETE FROM signet.`+table); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Blank says whether there is no row in the store but those of its log.
@@ -250,6 +256,9 @@ type importer struct {
 	lines  [][]any
 	logins [][]any
 	size   int
+
+	first uint64   // of the records that came
+	end   chainEnd // the last one
 }
 
 // columns are those of each kind's table, as line fills them.
@@ -271,6 +280,8 @@ var columns = map[storage.Kind]struct {
 	storage.KindAnswered:    {"interactions", []string{"id", "address", "counts", "record"}},
 	storage.KindKept:        {"kept", []string{"id", "address", "created", "record"}},
 	storage.KindAssertion:   {"assertions", []string{"client", "jti", "expires", "replayed"}},
+	storage.KindRecord:      {"records", []string{"sequence", "day", "record"}},
+	storage.KindCheckpoint:  {"checkpoints", []string{"sequence", "anchor", "record"}},
 	storage.KindEntry:       {"audit", []string{"time", "record"}},
 }
 
@@ -325,13 +336,30 @@ func (i *importer) add(row storage.Row) error {
 	row.Record = bytes.Clone(row.Record)
 	i.kind = row.Kind
 	i.size += len(row.Record) + 64
-	i.lines = append(i.lines, line(row, record))
+	switch r := record.(type) {
+	case audit.Record:
+		i.lines = append(i.lines, i.chained(r, row))
+	case audit.Checkpoint:
+		i.lines = append(i.lines, []any{int64(r.Sequence), r.Sequence < i.first, row.Record})
+	default:
+		i.lines = append(i.lines, line(row, record))
+	}
 	if user, ok := record.(storage.User); ok {
 		for _, key := range decide.LoginKeys(user) {
 			i.logins = append(i.logins, []any{key, user.Sub})
 		}
 	}
 	return nil
+}
+
+// chained is a record of the log as its columns have it.
+func (i *importer) chained(r audit.Record, row storage.Row) []any {
+	day := i.end.segment(r.Time())
+	if i.first == 0 {
+		i.first = r.Sequence
+	}
+	i.end = chainEnd{r.Link(), day}
+	return []any{int64(r.Sequence), int64(day), row.Record}
 }
 
 // remove makes a row that has no record: they are few.

@@ -268,6 +268,10 @@ func TestModes(t *testing.T) {
 			t.Parallel()
 			s := openTest(t, with(postgrestest.Database(t), "default_query_exec_mode="+mode))
 			plantCode(t, s)
+			if err := s.Record(t.Context(), audit.Entry{Time: epoch.Add(40 * day), Event: audit.SignInFailed}); err != nil { // another day of the log
+				t.Fatal(err)
+			}
+			storagetest.Vouch(t, s, epoch)
 			if n, _, err := s.Sweep(t.Context(), epoch.Add(400*day), day, 100); n < 5 || err != nil {
 				t.Errorf("%d rows were deleted: %v", n, err)
 			}

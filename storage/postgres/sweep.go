@@ -52,7 +52,6 @@ var (
 	dropInteractions = drop("interactions", "id", "id < $1")
 	dropKept         = drop("kept", "id", "id < $1")
 	dropAssertions   = drop("assertions", "client, jti", "expires < $1")
-	dropEntries      = drop("audit", "sequence", "time < $1")
 )
 
 // Sweep implements [storage.Upkeep]. Each statement is a transaction of its own: a sweep may stop anywhere. The rows that expire
@@ -71,7 +70,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 			b.drop(sql, firstID(now.Add(-shortMargin)))
 		}
 		b.drop(dropAssertions, now.Add(-shortMargin))
-		b.drop(dropEntries, now.Add(-retention))
+		b.log(now, retention)
 		if a.failed == nil {
 			s.walked = to
 		}

@@ -52,6 +52,10 @@ func Decode(row storage.Row) (any, error) {
 		return decode[storage.KeptRequest](row)
 	case storage.KindAssertion:
 		return decode[storage.SpentAssertion](row)
+	case storage.KindRecord:
+		return decode[audit.Record](row)
+	case storage.KindCheckpoint:
+		return decode[audit.Checkpoint](row)
 	case storage.KindEntry:
 		return decode[audit.Entry](row)
 	}

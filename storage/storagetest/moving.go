@@ -44,6 +44,8 @@ func Moving(t *testing.T, open func(t *testing.T) storage.Store) {
 			for i := range 300 {
 				r.ok(r.Record(r.ctx(), audit.Entry{Time: now.Add(time.Duration(i%5-2) * 24 * time.Hour), Event: audit.SignInFailed}))
 			}
+			Vouch(r, r, now)
+			r.ok(r.Record(r.ctx(), audit.Entry{Time: now, Event: audit.SignInFailed, Detail: "after the checkpoint"}))
 			want := from.exported()
 			to.ok(to.moving().Import(to.ctx(), from.moving().Export(from.ctx())))
 			got := to.exported()
@@ -138,6 +140,8 @@ func Moving(t *testing.T, open func(t *testing.T) storage.Store) {
 func Across(t *testing.T, open, other func(t *testing.T) storage.Store) {
 	from, there, back := &room{T: t, Store: open(t)}, &room{T: t, Store: other(t)}, &room{T: t, Store: open(t)}
 	all := from.furnish()
+	from.ok(from.Chain(t.Context())) // what is not in the chain may be put there by a move
+	Vouch(t, from, now)
 	there.ok(there.moving().Import(t.Context(), from.moving().Export(t.Context())))
 	back.ok(back.moving().Import(t.Context(), there.moving().Export(t.Context())))
 	var want rows.Tally
