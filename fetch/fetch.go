@@ -21,7 +21,7 @@ import (
 )
 
 // ErrRefused is what we would not do or take: a URL, an address, an answer. Whoever owns the URL can mend it. Any other error of
-// [Client.Get] is the network's or the other side's, and may be gone the next time.
+// a [Client] is the network's or the other side's, and may be gone the next time.
 var ErrRefused = errors.New("refused")
 
 func refusef(format string, args ...any) error {
@@ -41,7 +41,7 @@ type Options struct {
 	Watch func(ctx context.Context, host string) (end func(error))
 }
 
-// Client fetches. Its method may be called concurrently.
+// Client fetches and posts. Its methods may be called concurrently.
 type Client struct {
 	allow      []netip.Prefix
 	timeout    time.Duration
@@ -157,26 +157,31 @@ func check(address string) (*url.URL, error) {
 }
 
 func (c *Client) get(ctx context.Context, u *url.URL, accept []string) (Document, error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return Document{}, ctx.Err()
-	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return Document{}, refusef("this is not a URL")
 	}
-	request.Header.Set("User-Agent", "signet")
 	if len(accept) > 0 {
 		request.Header.Set("Accept", strings.Join(accept, ", "))
 	}
-	response, err := c.transports[u.Scheme].RoundTrip(request) // no http.Client: no redirects, no cookies
+	return send(c, request, func(response *http.Response) (Document, error) { return c.read(response, accept) })
+}
+
+// send sends a request when there is a slot, and returns what read makes of the answer.
+func send[T any](c *Client, request *http.Request, read func(*http.Response) (T, error)) (none T, err error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-request.Context().Done():
+		return none, request.Context().Err()
+	}
+	request.Header.Set("User-Agent", "signet")
+	response, err := c.transports[request.URL.Scheme].RoundTrip(request) // no http.Client: no redirects, no cookies
 	if err != nil {
-		return Document{}, err
+		return none, err
 	}
 	defer response.Body.Close()
-	return c.read(response, accept)
+	return read(response)
 }
 
 func (c *Client) read(r *http.Response, accept []string) (Document, error) {
