@@ -36,19 +36,26 @@ type signing struct {
 
 // signing finds what signs with alg for a client. It is an error, and nothing is used in its place, if there is nothing.
 func (i *Issuer) signing(c storage.Client, alg string) (signing, error) {
+	return i.signingOf(c, alg, "JWT")
+}
+
+// signingOf is signing for another type of token.
+func (i *Issuer) signingOf(c storage.Client, alg, typ string) (signing, error) {
 	if alg != clients.AlgHS256 {
 		if !i.Keys.Signs(alg) {
 			return signing{}, fmt.Errorf("there is no key that signs %s; turn the algorithm on, or change the client's", alg)
 		}
 		return signing{alg, func(ctx context.Context, payload []byte) (string, error) {
-			return i.signByRing(ctx, alg, "JWT", payload)
+			return i.signByRing(ctx, alg, typ, payload)
 		}}, nil
 	}
 	secret, err := i.secret(c)
 	if err != nil {
 		return signing{}, err
 	}
-	return signing{alg, func(_ context.Context, payload []byte) (string, error) { return signHS256(secret, payload), nil }}, nil
+	return signing{alg, func(_ context.Context, payload []byte) (string, error) {
+		return macHS256(headerOf(typ), secret, payload), nil
+	}}, nil
 }
 
 // signByRing signs with the ring's active key for alg, and tells who looks of it: this is what takes the time.
@@ -86,13 +93,21 @@ func (i *Issuer) secret(c storage.Client) ([]byte, error) {
 	return secret, nil
 }
 
-// headerHS256 begins every token that a secret signs. There is no kid: the client has one secret.
-var headerHS256 = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "."
+// headerHS256 begins every ID token that a secret signs.
+var headerHS256 = headerOf("JWT")
 
-// signHS256 returns the payload as a JWS in compact form: RFC 7515 section 7.1, RFC 7518 section 3.2.
-func signHS256(secret, payload []byte) string {
+// headerOf begins every token of a type that a secret signs. There is no kid: the client has one secret.
+func headerOf(typ string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"`+typ+`"}`)) + "."
+}
+
+// signHS256 returns the payload of an ID token as a JWS.
+func signHS256(secret, payload []byte) string { return macHS256(headerHS256, secret, payload) }
+
+// macHS256 returns the payload behind a header as a JWS in compact form: RFC 7515 section 7.1, RFC 7518 section 3.2.
+func macHS256(header string, secret, payload []byte) string {
 	enc := base64.RawURLEncoding
-	token := enc.AppendEncode([]byte(headerHS256), payload)
+	token := enc.AppendEncode([]byte(header), payload)
 	mac := hmac.New(sha256.New, secret)
 	mac.Write(token)
 	return string(enc.AppendEncode(append(token, '.'), mac.Sum(nil)))
