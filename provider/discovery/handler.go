@@ -104,7 +104,7 @@ func serve(w http.ResponseWriter, r *http.Request, body []byte, etag string) {
 	}
 	h["Cache-Control"] = cacheControl
 	h["Etag"] = []string{etag}
-	if known(r.Header["If-None-Match"], etag) {
+	if oauth.Unchanged(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
@@ -113,17 +113,4 @@ func serve(w http.ResponseWriter, r *http.Request, body []byte, etag string) {
 	if r.Method == http.MethodGet {
 		w.Write(body) // a client that went away is nobody's fault
 	}
-}
-
-// known reports whether If-None-Match names etag. The comparison is the weak one: RFC 9110 section 13.1.2.
-func known(ifNoneMatch []string, etag string) bool {
-	for _, line := range ifNoneMatch {
-		for tag := range strings.SplitSeq(line, ",") { // our tags hold no comma
-			tag = strings.TrimSpace(tag)
-			if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
-				return true
-			}
-		}
-	}
-	return false
 }

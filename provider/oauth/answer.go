@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"signet/provider/trail"
@@ -92,6 +93,20 @@ func Note(r *http.Request, e *Error) {
 	case e.Code == TemporarilyUnavailable && e.Status != http.StatusTooManyRequests && !errors.Is(e, context.Canceled):
 		t.Raise(slog.LevelWarn)
 	}
+}
+
+// Unchanged reports whether who asks has what etag stands for already: If-None-Match names it. The comparison is the weak one: RFC 9110
+// section 13.1.2.
+func Unchanged(r *http.Request, etag string) bool {
+	for _, line := range r.Header["If-None-Match"] {
+		for tag := range strings.SplitSeq(line, ",") { // our tags hold no comma
+			tag = strings.TrimSpace(tag)
+			if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func noStore(w http.ResponseWriter) {
