@@ -61,7 +61,7 @@ type SpentAssertion struct {
 	Replayed bool      `json:"replayed,omitempty"`
 }
 
-// Mark is one number of the status list that is marked, and the highest number that was given: see [Statuses].
+// Mark is one number of the status list that is marked: see [Statuses].
 type Mark struct {
 	Number uint64    `json:"number"`
 	Until  time.Time `json:"until"` // when it is forgotten

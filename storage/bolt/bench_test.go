@@ -52,8 +52,7 @@ func fill(t testing.TB, s *Store, n int) []storage.Family {
 			for i := at; i < min(at+100, n); i++ {
 				sub := fmt.Sprintf("user%08d", i)
 				s.users.put(tx, sub, storage.User{Sub: sub, Name: sub, Email: sub + "@example.com", Created: epoch, Updated: epoch})
-				families[i] = family(sub)
-				familyRows.put(tx, families[i].ID[:], families[i])
+				families[i] = tx.beginFamily(family(sub))
 			}
 			return nil
 		})

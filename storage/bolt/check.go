@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -32,6 +33,8 @@ func (s *Store) Check(ctx context.Context, row func(storage.Row) error, login fu
 		t.checkKeys(found)
 		t.checkCounts(found)
 		t.checkDeclared(found)
+		t.checkBegun(found)
+		t.checkOutbox(found)
 		return t.bucket([]byte(loginBucket)).ForEach(func(key, sub []byte) error {
 			login(storage.Login{Key: string(key), Sub: string(sub)})
 			return nil
@@ -68,6 +71,75 @@ func (t *tx) checkDeclared(fault func(storage.Fault)) {
 	})
 }
 
+// checkBegun finds sessions and families to which their user does not lead, numbers that were not given, and the reverse.
+func (t *tx) checkBegun(fault func(storage.Fault)) {
+	index := t.bucket([]byte(begunBucket))
+	lacks := func(kind storage.Kind, key, want []byte) {
+		if t.get(index, want) == nil && bytes.HasSuffix(want, key) { // a row under another key than its own is found already
+			fault(storage.Fault{Kind: kind, Key: printable(key), Problem: "the index of what was begun for a user lacks it"})
+		}
+	}
+	for key, row := range t.stored(storage.KindSession) {
+		var s storage.Session
+		if codec.Decode(row, &s) == nil { // otherwise who is given the rows finds it
+			lacks(storage.KindSession, key, begunSession(s))
+		}
+	}
+	for key, row := range t.stored(storage.KindFamily) {
+		var f storage.Family
+		if codec.Decode(row, &f) != nil {
+			continue
+		}
+		lacks(storage.KindFamily, key, begunFamily(f))
+		if f.Status > t.given() {
+			fault(storage.Fault{Kind: storage.KindFamily, Key: printable(key), Problem: "it has a number that was not given yet"})
+		}
+	}
+	each(index, func(key, _ []byte) bool {
+		if !t.begunThere(key) {
+			fault(storage.Fault{Key: printable(key), Problem: "the index of what was begun for a user has it, and there is none"})
+		}
+		return true
+	})
+}
+
+// begunThere says whether a key of the index of what was begun leads to a row.
+func (t *tx) begunThere(key []byte) bool {
+	if len(key) < 2 {
+		return false
+	}
+	const size = len(storage.ID{})
+	switch ids := len(key) - 2 - int(binary.BigEndian.Uint16(key)); ids {
+	case size:
+		return t.get(t.bucket([]byte(sessionRows)), key[len(key)-size:]) != nil
+	case 2 * size:
+		return t.get(t.bucket([]byte(familyRows)), key[len(key)-size:]) != nil
+	}
+	return false
+}
+
+// checkOutbox finds notices that nobody would come to, and the reverse.
+func (t *tx) checkOutbox(fault func(storage.Fault)) {
+	order := t.bucket([]byte(outboxBucket))
+	for key, row := range t.stored(storage.KindNotice) {
+		var n storage.Notice
+		if codec.Decode(row, &n) == nil && t.get(order, outboxKey(n)) == nil {
+			fault(storage.Fault{Kind: storage.KindNotice, Key: printable(key), Problem: "the order of the notices lacks it"})
+		}
+	}
+	each(order, func(key, _ []byte) bool {
+		_, notice, ok := outboxParts(key)
+		var n storage.Notice
+		if ok {
+			n, ok = noticeRows.get(t, notice)
+		}
+		if !ok || !bytes.Equal(outboxKey(n), key) {
+			fault(storage.Fault{Key: printable(key), Problem: "the order of the notices has an entry that leads nowhere"})
+		}
+		return true
+	})
+}
+
 // checkBuckets finds what is no table of ours.
 func (t *tx) checkBuckets(fault func(storage.Fault)) {
 	_ = t.bolt.ForEach(func(name []byte, _ *bbolt.Bucket) error { // its only error is that of the function
@@ -82,7 +154,7 @@ func (t *tx) checkBuckets(fault func(storage.Fault)) {
 func (t *tx) checkKeys(fault func(storage.Fault)) {
 	for _, kind := range storage.Kinds {
 		switch kind {
-		case storage.KindEntry, storage.KindRemoved, storage.KindAssertion: // their keys are not in their records
+		case storage.KindEntry, storage.KindRemoved, storage.KindAssertion, storage.KindMark: // their keys are not in their records
 			continue
 		}
 		for key, row := range t.stored(kind) {

@@ -71,7 +71,7 @@ func (s *Store) saveClient(t *tx, c storage.Client, o storage.Change) (storage.C
 	if err := decide.Revise(exists || t.removed(removedClient, c.ID), exists, old.Revision, c.Revision); err != nil {
 		return storage.Client{}, err
 	}
-	s.clients.put(t, c.ID, decide.SaveClient(old, c))
+	s.clients.put(t, c.ID, t.numberClient(old, decide.SaveClient(old, c), o))
 	saved, _ := s.clients.get(t, c.ID)
 	t.record(audit.Entry{Time: o.Now, Event: audit.ClientSaved, Origin: o.Origin, Client: c.ID, Detail: o.Detail})
 	return saved, nil
@@ -80,9 +80,11 @@ func (s *Store) saveClient(t *tx, c storage.Client, o storage.Change) (storage.C
 // RemoveClient implements [storage.Clients].
 func (s *Store) RemoveClient(ctx context.Context, id string, o storage.Change) error {
 	return s.do(ctx, func(t *tx) error {
-		if _, ok := s.clients.get(t, id); !ok {
+		c, ok := s.clients.get(t, id)
+		if !ok {
 			return storage.ErrNotFound
 		}
+		t.mark(o.Now, c.ServiceStatus) // its users' families are dead for whoever asks, and their access tokens soon by themselves
 		s.clients.delete(t, id)
 		t.remove(removedClient, id, o.Now)
 		t.record(audit.Entry{Time: o.Now, Event: audit.ClientRemoved, Origin: o.Origin, Client: id, Detail: o.Detail})
@@ -93,12 +95,13 @@ func (s *Store) RemoveClient(ctx context.Context, id string, o storage.Change) e
 // EndService implements [storage.Clients].
 func (s *Store) EndService(ctx context.Context, id string, series uint32, o storage.Change) error {
 	return s.do(ctx, func(t *tx) error {
-		c, ok := s.clients.get(t, id)
+		old, ok := s.clients.get(t, id)
+		var c storage.Client
 		if ok {
-			c, ok = decide.EndService(c, series)
+			c, ok = decide.EndService(old, series)
 		}
 		if ok {
-			s.clients.put(t, id, c)
+			s.clients.put(t, id, t.numberClient(old, c, o))
 			t.record(audit.Entry{Time: o.Now, Event: audit.AccessEnded, Origin: o.Origin, Client: id, Detail: o.Detail})
 		}
 		return nil

@@ -51,14 +51,12 @@ func (s *Store) Authorize(ctx context.Context, i storage.Issue) error {
 func (t *tx) issue(i storage.Issue) {
 	code, front, entries := decide.Issued(i)
 	if front != nil {
-		familyRows.put(t, front.ID[:], *front)
+		t.beginFamily(*front)
 	}
 	if code != nil {
 		codeRows.put(t, code.ID, *code)
 	}
-	for _, e := range entries {
-		t.record(e)
-	}
+	t.recordAll(entries)
 }
 
 // RedeemCode implements [storage.Codes].
@@ -75,7 +73,7 @@ func (s *Store) RedeemCode(ctx context.Context, r storage.Redemption, f storage.
 		}, r)
 		switch {
 		case errors.Is(err, storage.ErrSpent):
-			t.replayed(code, r)
+			s.replayed(t, code, r)
 			redeemed = storage.Redeemed{Code: code}
 			return err
 		case err != nil:
@@ -84,7 +82,7 @@ func (s *Store) RedeemCode(ctx context.Context, r storage.Redemption, f storage.
 		}
 		code, family := decide.Spend(code, f)
 		codeRows.put(t, code.ID, code)
-		familyRows.put(t, family.ID[:], family)
+		family = t.beginFamily(family)
 		t.record(decide.CodeEntry(audit.CodeRedeemed, code, r, ""))
 		redeemed = storage.Redeemed{Code: code, Family: family, User: user}
 		return nil
@@ -94,10 +92,10 @@ func (s *Store) RedeemCode(ctx context.Context, r storage.Redemption, f storage.
 
 // replayed ends the family that a spent code turned into, and the one that was issued with it: RFC 6749 section 4.1.2. Only the code's own client gets here ([storage.Code.Redeem] asks for it
 // first); it need not know the redirect URI or the verifier.
-func (t *tx) replayed(code storage.Code, r storage.Redemption) {
+func (s *Store) replayed(t *tx, code storage.Code, r storage.Redemption) {
 	for _, id := range []storage.ID{code.Family, code.Front} {
 		if family, ok := familyRows.get(t, id[:]); ok && family.Ended.IsZero() {
-			t.endFamily(family, audit.CodeReplayed, r.Now)
+			s.endFamily(t, family, audit.CodeReplayed, r.Now)
 		}
 	}
 	if code.Replayed {

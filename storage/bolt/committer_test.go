@@ -185,7 +185,7 @@ func TestBatchWithoutWritesCommitsNothing(t *testing.T) {
 	t.Parallel()
 	s := openTest(t)
 	before := s.lastCommit()
-	if err := s.EndSession(t.Context(), storage.NewID(epoch), storage.Change{Now: epoch}); err != nil {
+	if _, err := s.EndSessions(t.Context(), []storage.ID{storage.NewID(epoch)}, storage.Change{Now: epoch}); err != nil {
 		t.Fatal(err)
 	}
 	if s.lastCommit() != before {

@@ -1,9 +1,7 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"time"
 
 	"signet/storage"
@@ -12,12 +10,7 @@ import (
 
 const consentRows table[storage.Consent] = "consents"
 
-// consentPrefix begins the keys of a user's consents. The length in front keeps one sub from being the beginning of another.
-func consentPrefix(user string) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(user))), user...)
-}
-
-func consentKey(user, client string) []byte { return append(consentPrefix(user), client...) }
+func consentKey(user, client string) []byte { return append(userPrefix(user), client...) }
 
 // Consent implements [storage.Consents].
 func (s *Store) Consent(ctx context.Context, user, client string) (c storage.Consent, err error) {
@@ -37,21 +30,8 @@ func (t *tx) addConsent(c storage.Consent, now time.Time) {
 
 // dropConsents forgets what a user allowed.
 func (t *tx) dropConsents(user string) {
-	prefix := consentPrefix(user)
 	consents := t.bucket([]byte(consentRows))
-	var keys [][]byte
-	for c, key := consents.Cursor(), []byte(nil); ; {
-		if key == nil {
-			key, _ = c.Seek(prefix)
-		} else {
-			key, _ = c.Next()
-		}
-		if !bytes.HasPrefix(key, prefix) {
-			break
-		}
-		keys = append(keys, bytes.Clone(key))
-	}
-	for _, key := range keys {
+	for _, key := range keysWith(consents, userPrefix(user)) {
 		t.delete(consents, key)
 	}
 }

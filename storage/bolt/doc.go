@@ -15,20 +15,27 @@
 //	browsers       ID                          Browser
 //	sessions       ID                          Session
 //	consents       len(sub) ‖ sub ‖ client     Consent
-//	families       ID                          Family
+//	families       ID                          Family; its sequence is the last number of the status list
+//	begun          len(sub) ‖ sub ‖ session [‖ family]   nothing: what was begun in a user's name (begun.go)
 //	codes          slot → ID                   Code
 //	interactions   slot → ID                   Interaction
 //	open           slot → address ‖ 0x00 ‖ ID  when it expires: what the cap on interactions counts
 //	kept           slot → ID                   KeptRequest
 //	assertions     slot → client ‖ SHA-256     of a jti: until when it is spent
 //	initial        ID                          InitialToken
+//	notices        ending ‖ number             Notice
+//	outbox         state ‖ instant ‖ ending ‖ number   since when: pending notices as they are due, settled ones as they were settled (outbox.go)
+//	marks          hour → number               until when: the hour in which marks of the status list are forgotten (marks.go)
+//	histories      sub                         History
 //	audit          segment → sequence          audit.Record: the entries of one commit, chained to the one before
 //	checkpoints    sequence                    audit.Checkpoint
 //
 // A slot is ten minutes of expiry: the ID of a short-lived row's handle is made for the instant at which the row expires, so
 // the handle names its slot (slots.go), and sweeping drops a slot as a whole. A segment is one UTC day of the audit log
 // (audit.go). IDs begin with their time, so rows that are written together lie on the same pages.
-// Files of version 1 lack assertions and initial; [Open] adds them. Until version 4 the audit log was not chained (chain.go).
+// Files of version 1 lack assertions and initial, those before 4 begun, notices, outbox, marks, histories and checkpoints; [Open] adds
+// them. It also chains the audit log of files before version 4 (chain.go), makes their index of what was begun, and gives numbers to their
+// families and clients (indexed.go).
 //
 // # The committer
 //

@@ -23,6 +23,9 @@ func (s *Store) RotateFamily(ctx context.Context, r storage.Rotation) (family st
 		user, _ = s.users.get(t, before.Authorization.User)
 		after, err := before.Rotate(user, r)
 		if decide.Moved(before, after) {
+			if t.markEnded(before, after, r.Now); after.Status == 0 {
+				after.Status = t.number() // it came from a store that gave none
+			}
 			familyRows.put(t, after.ID[:], after)
 		}
 		if event, worth := decide.RotationEvent(err); worth {
@@ -37,7 +40,18 @@ func (s *Store) RotateFamily(ctx context.Context, r storage.Rotation) (family st
 	return family, user, nil
 }
 
-func (t *tx) endFamily(f storage.Family, by audit.Event, now time.Time) {
+// markEnded marks the number of a family that ended by a rotation.
+func (t *tx) markEnded(before, after storage.Family, now time.Time) {
+	if before.Ended.IsZero() && !after.Ended.IsZero() {
+		t.mark(now, after.Status)
+	}
+}
+
+// endFamily ends a family. What its user's epoch has ended is marked already.
+func (s *Store) endFamily(t *tx, f storage.Family, by audit.Event, now time.Time) {
+	if user, _ := s.users.get(t, f.Authorization.User); decide.Runs(f, user, now) {
+		t.mark(now, f.Status)
+	}
 	familyRows.put(t, f.ID[:], decide.EndFamily(f, by, now))
 }
 
@@ -55,7 +69,7 @@ func (s *Store) EndFamily(ctx context.Context, id storage.ID, client string, o s
 	return s.do(ctx, func(t *tx) error {
 		f, ok, err := t.clientsFamily(id, client)
 		if ok {
-			t.endFamily(f, audit.FamilyEnded, o.Now)
+			s.endFamily(t, f, audit.FamilyEnded, o.Now)
 			t.record(decide.FamilyEntry(audit.FamilyEnded, f, o))
 		}
 		return err
@@ -72,6 +86,10 @@ func (s *Store) EndAccess(ctx context.Context, id storage.ID, series uint32, cli
 		if !ok {
 			return err
 		}
+		if user, _ := s.users.get(t, f.Authorization.User); decide.Runs(f, user, o.Now) {
+			t.mark(o.Now, f.Status)
+		}
+		f.Status = t.number() // of the tokens of the next series
 		familyRows.put(t, f.ID[:], f)
 		t.record(decide.FamilyEntry(audit.AccessEnded, f, o))
 		return nil

@@ -82,6 +82,11 @@ func (e exporter) one(kind storage.Kind, key, row []byte) error {
 			client, jti := splitAssertionKey(key)
 			return e.record(kind, key, storage.SpentAssertion{Client: client, JTI: jti, Expires: ceil(spent.Expires), Replayed: spent.Replayed})
 		}
+	case storage.KindMark:
+		var m storage.Mark
+		if m, err = readMark(key, row); err == nil {
+			return e.record(kind, key, m)
+		}
 	case storage.KindRecord:
 		if err = codec.Decode(row, new(audit.Record)); err == nil {
 			return e.give(storage.Row{Kind: kind, Record: row})
@@ -134,6 +139,7 @@ var bucketOf = map[storage.Kind]string{
 	storage.KindSession: string(sessionRows), storage.KindConsent: string(consentRows), storage.KindFamily: string(familyRows),
 	storage.KindInitial: string(initialRows), storage.KindCode: string(codeRows), storage.KindInteraction: string(interactionRows),
 	storage.KindAnswered: string(interactionRows), storage.KindKept: string(keptRows), storage.KindAssertion: string(assertionRows),
+	storage.KindNotice: string(noticeRows), storage.KindHistory: string(historyRows), storage.KindMark: marksBucket,
 	storage.KindRecord: auditBucket, storage.KindCheckpoint: checkpointBucket,
 }
 
@@ -343,6 +349,7 @@ func (b *batch) flush(ctx context.Context) error {
 			t.place(row, b.store.now())
 		}
 		t.placeLogins(b.rows)
+		t.placeBegun(b.rows)
 		t.placeEntries(b.rows)
 		return nil
 	})
@@ -383,6 +390,18 @@ func (t *tx) place(row arrived, now time.Time) {
 	case storage.User:
 		t.put(b, key, row.Record)
 		t.declare(r)
+	case storage.Client:
+		t.put(b, key, row.Record)
+		t.gave(r.ServiceStatus)
+	case storage.Family:
+		t.put(b, key, row.Record)
+		t.gave(r.Status)
+	case storage.Notice:
+		t.put(b, key, row.Record)
+		t.put(t.bucket([]byte(outboxBucket)), outboxKey(r), instant(r.Created))
+	case storage.Mark:
+		t.placeMark(r)
+		t.gave(r.Number)
 	case storage.KeptRequest:
 		t.put(b, key, row.Record)
 		t.count(countKept, r.Address, r.ID, r.Created.Add(storage.KeptWindow))
@@ -426,12 +445,32 @@ func placeOf(record any) (slot, key []byte, logins []string) {
 		return slotOf(r.ID.Time()), r.ID[:], nil
 	case storage.SpentAssertion:
 		return slotOf(r.Expires), append([]byte(r.Client), r.JTI[:]...), nil
+	case storage.Notice:
+		return nil, noticeKey(r), nil
+	case storage.History:
+		return nil, []byte(r.User), nil
+	case storage.Mark:
+		return hourOf(r.Until), markKey(r.Number), nil
 	case audit.Record:
 		return nil, sequenceKey(r.Sequence), nil
 	case audit.Checkpoint:
 		return nil, sequenceKey(r.Sequence), nil
 	}
 	return nil, nil, nil
+}
+
+// placeBegun stores the keys that lead from users to their sessions and families.
+func (t *tx) placeBegun(batch []arrived) {
+	var keys [][]byte
+	for _, row := range batch {
+		switch r := row.record.(type) {
+		case storage.Session:
+			keys = append(keys, begunSession(r))
+		case storage.Family:
+			keys = append(keys, begunFamily(r))
+		}
+	}
+	t.indexBegun(keys)
 }
 
 // placeLogins stores the names that lead to users, in their order: bbolt shifts all that a page has behind a key that is put before it, and

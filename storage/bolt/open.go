@@ -151,6 +151,10 @@ func open(o Options, found bool) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
+	if err := s.indexOld(); err != nil {
+		db.Close()
+		return nil, err
+	}
 	go s.committer()
 	return s, nil
 }
@@ -263,13 +267,14 @@ var buckets = []string{
 	string(browserRows), string(sessionRows), string(consentRows), string(familyRows),
 	string(codeRows), string(interactionRows), string(openRows), string(keptRows), string(assertionRows), string(initialRows), auditBucket,
 	checkpointBucket,
+	begunBucket, marksBucket, string(noticeRows), outboxBucket, string(historyRows),
 }
 
 // bucketsSince are those that files of an earlier version lack, by the version that brought them.
 var bucketsSince = map[uint32][]string{
 	2: {string(assertionRows), string(initialRows)},
 	3: {declaredBucket},
-	4: {checkpointBucket},
+	4: {checkpointBucket, begunBucket, marksBucket, string(noticeRows), outboxBucket, string(historyRows)},
 }
 
 // prepare makes the store of an empty file, and checks that any other one is ours and readable at its upper levels.
@@ -324,6 +329,7 @@ func (s *Store) migrate(t *tx, version uint32) error {
 	}
 	if version < 4 {
 		t.put(t.bucket([]byte(metaBucket)), metaUnchained, sequenceKey(0)) // chainLoose does it, next
+		t.put(t.bucket([]byte(metaBucket)), metaUnindexed, []byte{0})      // indexOld does it, next
 	}
 	t.put(t.bucket([]byte(metaBucket)), metaVersion, binary.BigEndian.AppendUint32(nil, storeVersion))
 	if t.failed != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"signet/audit"
 	"signet/storage"
 	"signet/storage/internal/decide"
 )
@@ -46,22 +45,6 @@ func (s *Store) liveSessions(t *tx, b storage.Browser, now time.Time) []storage.
 	return decide.LiveSessions(all, now)
 }
 
-// EndSession ends one session.
-func (s *Store) EndSession(ctx context.Context, id storage.ID, o storage.Change) error {
-	return s.do(ctx, func(t *tx) error {
-		if session, ok := sessionRows.get(t, id[:]); ok && session.Ended.IsZero() {
-			t.endSession(session, o)
-		}
-		return nil
-	})
-}
-
-func (t *tx) endSession(session storage.Session, o storage.Change) {
-	ended, entry := decide.EndSession(session, o)
-	sessionRows.put(t, ended.ID[:], ended)
-	t.record(entry)
-}
-
 // SignIn implements [storage.Interactions]. It happens when its session is created.
 func (s *Store) SignIn(ctx context.Context, in storage.SignIn) (done storage.SignedIn, err error) {
 	err = s.do(ctx, func(t *tx) error {
@@ -70,44 +53,57 @@ func (s *Store) SignIn(ctx context.Context, in storage.SignIn) (done storage.Sig
 		if err != nil {
 			return err
 		}
-		user, ok := s.users.get(t, in.Session.User)
-		if !ok || user.Disabled || user.Epoch != in.Session.Epoch {
-			return storage.ErrEnded
-		}
+		user, _ := s.users.get(t, in.Session.User)
+		old, hadOld := t.liveBrowser(in.Old, now)
 		var before []storage.SessionUser
-		if old, ok := t.liveBrowser(in.Old, now); ok {
+		if hadOld {
 			before = s.liveSessions(t, old, now)
+		}
+		history, _ := historyRows.get(t, []byte(user.Sub))
+		d, err := decide.SignIn(in, interaction, user, before, history)
+		if err != nil {
+			return err
+		}
+		if hadOld {
 			browserRows.delete(t, old.ID[:])
 		}
-
-		browser, session := in.Browser, in.Session
-		browser.Sessions = t.moveSessions(before, browser.ID, session.User, storage.Change{Now: now, Origin: in.Origin, Detail: "signed in again"})
-		browser.Sessions = append(browser.Sessions, session.ID)
-		session.Browser = browser.ID
-		interaction.Session = session.ID
-		browserRows.put(t, browser.ID[:], browser)
-		sessionRows.put(t, session.ID[:], session)
-		interactionRows.put(t, interaction.ID, interaction)
-		t.record(audit.Entry{
-			Time: now, Event: audit.SignInSucceeded, Origin: in.Origin,
-			Client: interaction.Request.Client, User: session.User, Session: session.ID.String(),
-		})
-		done = storage.SignedIn{Session: session}
+		t.storeSignIn(d)
+		done = storage.SignedIn{Session: d.Session, Note: d.Note}
 		return nil
 	})
 	return done, err
 }
 
-// moveSessions moves sessions to another browser and returns their ids. Those of the account that signs in there end instead.
-func (t *tx) moveSessions(sessions []storage.SessionUser, to storage.ID, account string, o storage.Change) (moved []storage.ID) {
-	for _, su := range sessions {
-		if su.Session.User == account {
-			t.endSession(su.Session, o)
-			continue
-		}
-		su.Session.Browser = to
-		sessionRows.put(t, su.Session.ID[:], su.Session)
-		moved = append(moved, su.Session.ID)
+func (t *tx) storeSignIn(d decide.SignedIn) {
+	browserRows.put(t, d.Browser.ID[:], d.Browser)
+	for _, session := range d.Moved {
+		sessionRows.put(t, session.ID[:], session)
 	}
-	return moved
+	if d.GoesOn {
+		sessionRows.put(t, d.Session.ID[:], d.Session)
+	} else {
+		t.beginSession(d.Session)
+	}
+	interactionRows.put(t, d.Interaction.ID, d.Interaction)
+	historyRows.put(t, []byte(d.History.User), d.History)
+	t.record(d.Entry)
+}
+
+// SelectSession implements [storage.Interactions].
+func (s *Store) SelectSession(ctx context.Context, h, browser storage.Handle, session storage.ID, now time.Time) error {
+	return s.do(ctx, func(t *tx) error {
+		i, err := t.openInteraction(h, now)
+		if err != nil {
+			return err
+		}
+		b, _ := t.liveBrowser(browser, now)
+		var su storage.SessionUser
+		su.Session, _ = sessionRows.get(t, session[:])
+		su.User, _ = s.users.get(t, su.Session.User)
+		if i, err = decide.SelectSession(i, b, su, now); err != nil {
+			return err
+		}
+		interactionRows.put(t, i.ID, i)
+		return nil
+	})
 }

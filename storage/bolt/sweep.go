@@ -69,6 +69,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 		b.buckets(t.bucket([]byte(interactionRows)), overSlot)
 		b.buckets(t.bucket([]byte(keptRows)), overSlot)
 		b.buckets(t.bucket([]byte(assertionRows)), overSlot)
+		b.buckets(t.bucket([]byte(marksBucket)), func(name []byte) bool { return !now.Before(hourEnd(name)) })
+		b.notices(now)
 		b.log(now, retention)
 		index := broom{tx: t, left: limit} // an index is no row of its own, but its deletion is bounded as well
 		index.buckets(t.bucket([]byte(openRows)), overSlot)
@@ -126,6 +128,7 @@ func (b *broom) rows(dead []rowKey, expired time.Time) {
 	for _, row := range dead {
 		table := b.tx.bucket(walkedTables[row.table])
 		if e, ok := read[expiry](b.tx, table, row.key); ok && e.before(expired) {
+			b.tx.unbegin(string(walkedTables[row.table]), table.Get(row.key))
 			b.tx.delete(table, row.key)
 			b.left--
 		}

@@ -59,6 +59,12 @@ func (t *tx) record(e audit.Entry) {
 	t.entries = append(t.entries, e)
 }
 
+func (t *tx) recordAll(entries []audit.Entry) {
+	for _, e := range entries {
+		t.record(e)
+	}
+}
+
 // bucket returns the bucket at the end of path, nil if there is none.
 func (t *tx) bucket(path ...[]byte) *bbolt.Bucket {
 	b := t.bolt.Bucket(path[0])
@@ -155,8 +161,12 @@ func (b table[R]) all(t *tx) []R {
 }
 
 func read[R any](t *tx, b *bbolt.Bucket, key []byte) (record R, ok bool) {
-	row := t.get(b, key)
-	if row == nil {
+	return decoded[R](t, t.get(b, key))
+}
+
+// decoded reads a row that is at hand; nil is none.
+func decoded[R any](t *tx, row []byte) (record R, ok bool) {
+	if row == nil || t.failed != nil {
 		return record, false
 	}
 	if err := codec.Decode(row, &record); err != nil {

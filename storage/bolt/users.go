@@ -76,8 +76,9 @@ func (s *Store) SaveUser(ctx context.Context, u storage.User, end bool, o storag
 		t.declare(u)
 		s.users.put(t, u.Sub, u)
 		saved, _ = s.users.get(t, u.Sub)
-		for _, e := range decide.UserEntries(u, ended, o) {
-			t.record(e)
+		t.recordAll(decide.UserEntries(u, ended, o))
+		if ended && exists {
+			s.endUser(t, old, u, o)
 		}
 		return nil
 	})
@@ -94,9 +95,11 @@ func (s *Store) RemoveUser(ctx context.Context, sub string, o storage.Change) er
 		t.saveLogins(old, storage.User{})
 		t.delete(t.bucket([]byte(declaredBucket)), []byte(sub))
 		t.dropConsents(sub)
+		historyRows.delete(t, []byte(sub))
 		s.users.delete(t, sub)
 		t.remove(removedUser, sub, o.Now)
 		t.record(audit.Entry{Time: o.Now, Event: audit.UserRemoved, Origin: o.Origin, User: sub, Detail: o.Detail})
+		s.endUser(t, old, storage.User{}, o)
 		return nil
 	})
 }

