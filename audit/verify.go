@@ -93,7 +93,6 @@ type verifier struct {
 	last   Link
 	time   time.Time // of the last record
 	anchor bool      // last is the anchor
-	kept   uint64    // the first record, as the last checkpoint says it
 	ended  bool
 }
 
@@ -296,8 +295,6 @@ func (v *verifier) checkpoint(signed string, end bool) error {
 		return v.broken(Swapped, c.Sequence, "the checkpoint over this record comes after record %d", v.last.Sequence)
 	case c.Hash != v.last.Hash:
 		return v.broken(Changed, c.Sequence, "the checkpoint of %s says that the hash of this record was %.16s…: the log was made anew since", at.Format(time.RFC3339), c.Hash)
-	case c.First < v.kept:
-		return v.broken(Swapped, c.Sequence, "the checkpoint of %s is older than the one before it", at.Format(time.RFC3339))
 	}
 	v.seen(c)
 	if !end {
@@ -315,7 +312,7 @@ func (v *verifier) seen(c Claims) {
 	if v.report.Checkpoints++; v.report.Checkpoints == 1 {
 		v.report.Oldest = at
 	}
-	v.report.Newest, v.kept = at, c.First
+	v.report.Newest = at
 }
 
 func (v *verifier) nothingElse() error {

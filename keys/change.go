@@ -77,6 +77,7 @@ func (k *Keys) attempt(ctx context.Context, o storage.Change, decide func(*draft
 	}
 	p := k.policy.Load()
 	d := newDraft(ring, p.schedule, p.all(), now)
+	d.putBack(k.current.Load())
 	if err := decide(d); err != nil {
 		return err
 	}

@@ -38,6 +38,11 @@
 // atomic pointer, made anew when the ring or a state changed: signers with their headers encoded, public keys by kid, the JWKS as bytes
 // with an ETag.
 //
+// # The audit key
+//
+// One Ed25519 key signs the checkpoints of the audit log and nothing else (audit.go). It is not published in the JWKS and takes no part in the
+// rotation: who keeps its fingerprint can hold every export to it, and another key in its place would look like a forgery.
+//
 // # Sealing
 //
 // Private parts are sealed with AES-256-GCM under a seal key of the ring, which in turn is wrapped by the [Master] key, which is in a

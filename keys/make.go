@@ -34,6 +34,12 @@ func (k *Keys) fill(d *draft) error {
 	if s := &d.Subjects; s.Sealed == nil {
 		s.Sealed, s.Seal = opened[last].seal(subjectPurpose(s.ID), randomKey()), last
 	}
+	if a := &d.Audit; a.Sealed == nil {
+		if err := makeAudit(a, opened[last], last); err != nil {
+			return err
+		}
+		d.note("audit key %s made", a.KID)
+	}
 	var all sync.WaitGroup
 	var made []*storage.KeyPair
 	for pair := range d.pairs() {
@@ -94,11 +100,15 @@ func distinct(pairs iter.Seq[*storage.KeyPair]) error {
 
 // openPair unseals the private part of s, and holds it against the public one: what is published must be what signs or decrypts.
 func openPair(s storage.KeyPair, seals map[uint32]sealer) (crypto.Signer, error) {
+	return openFor(pairPurpose(s.Alg, s.KID), s, seals)
+}
+
+func openFor(purpose string, s storage.KeyPair, seals map[uint32]sealer) (crypto.Signer, error) {
 	seal, ok := seals[s.Seal]
 	if !ok {
 		return nil, fmt.Errorf("keys: key %s (%s) is sealed with key %d, which the ring lacks", s.KID, s.Alg, s.Seal)
 	}
-	der, err := seal.open(pairPurpose(s.Alg, s.KID), s.Sealed)
+	der, err := seal.open(purpose, s.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("keys: key %s (%s) does not open: the store is damaged or was changed by hand", s.KID, s.Alg)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"signet/storage"
 )
 
@@ -50,6 +52,9 @@ func (d *draft) upkeep() {
 	if d.Subjects.ID == 0 {
 		d.Subjects = storage.MACKey{ID: 1, Created: d.now}
 		d.note("subject key made")
+	}
+	if d.Audit.KID == "" {
+		d.Audit = storage.KeyPair{Alg: string(jose.EdDSA), Created: d.now}
 	}
 }
 
@@ -204,7 +209,7 @@ func (d *draft) changed() bool {
 			return true
 		}
 	}
-	return len(d.changes) > 0
+	return d.Audit.Sealed == nil || len(d.changes) > 0
 }
 
 func unmade(k *storage.KeyPair) bool { return k.KID == "" }

@@ -40,6 +40,8 @@ func macPurpose(id uint32) string               { return fmt.Sprintf("mac key %d
 func subjectPurpose(id uint32) string           { return fmt.Sprintf("subject key %d", id) }
 func roomPurpose(id uint32, name string) string { return fmt.Sprintf("room %d %s", id, name) }
 
+func auditPurpose(kid string) string { return "audit key " + kid }
+
 func pairPurpose(alg, kid string) string {
 	if encrypts(alg) {
 		return "encryption key " + alg + " " + kid

@@ -29,10 +29,14 @@ type snapshot struct {
 	seals      map[uint32]sealer
 	macs       map[uint32][]byte
 	subjects   []byte // makes pairwise subs
+	audit      *auditor
 }
 
 // newSnapshot prepares the ring for use at the instant now. Keys that before has prepared already are taken from it.
 func (k *Keys) newSnapshot(ring storage.Ring, p *policy, now time.Time, before *snapshot) (*snapshot, error) {
+	if ring.Audit.KID == "" && before != nil { // see putBack
+		ring.Audit = before.ring.Audit
+	}
 	s := &snapshot{
 		policy:     p,
 		ring:       ring,
@@ -90,7 +94,7 @@ func (s *snapshot) openMACs() error {
 		}
 		s.macs[m.ID] = key
 	}
-	return s.openSubjects()
+	return errors.Join(s.openSubjects(), s.openAudit())
 }
 
 // openSubjects opens the key of pairwise subs. A ring from before there was one has none until the next change.

@@ -13,6 +13,8 @@ type Ring struct {
 	Encryption []KeyPair `json:"encryption,omitempty"`
 	// Subjects makes pairwise subs. It is made once and stays: with another key every user of a pairwise client would be a stranger.
 	Subjects MACKey `json:"subjects,omitzero"`
+	// Audit signs the checkpoints of the audit log. It is made once and stays: it is what exports are held to.
+	Audit KeyPair `json:"audit,omitzero"`
 }
 
 // SealKey is an AES-256 key, wrapped by the master key, which is not in the store.
