@@ -2,6 +2,7 @@ package configs
 
 import (
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"path"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // check holds the settings against each other. A rule about a setting that could not be read is left out: the answer would be
@@ -39,6 +41,11 @@ func (l *loader) check() {
 	l.checkStorage()
 	l.order("lifetimes.refresh_idle", c.Lifetimes.RefreshIdle, "lifetimes.refresh_absolute", c.Lifetimes.RefreshAbsolute)
 	l.order("lifetimes.session_idle", c.Lifetimes.SessionIdle, "lifetimes.session_absolute", c.Lifetimes.SessionAbsolute)
+	if l.places["lifetimes.session_kept"] == (Place{}) { // nobody wrote how long; who stays signed in stays no shorter than who does not
+		c.Lifetimes.SessionKept = max(c.Lifetimes.SessionKept, c.Lifetimes.SessionAbsolute)
+	}
+	l.order("lifetimes.session_absolute", c.Lifetimes.SessionAbsolute, "lifetimes.session_kept", c.Lifetimes.SessionKept)
+	l.checkMail()
 	l.order("keys.announce", c.Keys.Announce, "keys.rotate_every", c.Keys.RotateEvery)
 	if l.fine("keys.algorithms") {
 		if !slices.Contains(c.Keys.Algorithms, "RS256") {
@@ -98,6 +105,49 @@ func hasPassword(storage string) bool {
 	}
 	_, inUser := u.User.Password()
 	return inUser || u.Query().Has("password") || u.Query().Has("sslpassword")
+}
+
+// checkMail: what there is says all that is needed, and nothing leaves this machine in the clear.
+func (l *loader) checkMail() {
+	m := l.config.Mail
+	if m.Host == "" {
+		for _, name := range []string{"mail.port", "mail.from", "mail.user", "mail.password_file"} {
+			if l.fine("mail.host", name) && l.places[name] != (Place{}) {
+				l.against(name, "it says nothing without mail.host", "set mail.host, or leave it out")
+			}
+		}
+		return
+	}
+	if l.fine("mail.host") && !plainHost(m.Host) {
+		l.against("mail.host", "the host is not a name and not an address", "write it like mail.example.com; the port is mail.port")
+	}
+	if l.fine("mail.host", "mail.tls") && m.TLS == MailClear && !loopback(m.Host) {
+		l.against("mail.tls", "none lets anybody on the way to "+m.Host+" read what is sent", "write starttls or tls; none is for a mail server on this machine")
+	}
+	if l.fine("mail.from") {
+		switch from, err := mail.ParseAddress(m.From); {
+		case m.From == "":
+			l.fault(l.places["mail.host"], "mail.from", "is missing", "write the address that messages come from, like Signet <signet@example.com>")
+		case err != nil || strings.ContainsFunc(from.Name+from.Address, unicode.IsControl):
+			l.against("mail.from", "not one address", "write it like signet@example.com, or Signet <signet@example.com>")
+		}
+	}
+	if l.fine("mail.user", "mail.password_file") {
+		switch {
+		case m.User != "" && m.PasswordFile == "":
+			l.against("mail.user", "the password is missing", "set mail.password_file as well; it names a file that holds the password")
+		case m.User == "" && m.PasswordFile != "":
+			l.against("mail.password_file", "the user is missing", "set mail.user as well")
+		}
+	}
+}
+
+// plainHost takes a name or an address, without a port.
+func plainHost(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Zone() == ""
+	}
+	return host != "" && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789.-_") == ""
 }
 
 // checkTLS: the pair is judged whatever else is wrong, and the issuer only where it and the pair are fine.

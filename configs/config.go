@@ -49,6 +49,8 @@ type Config struct {
 	MetricsListen string // host:port; "": nowhere
 	Tracing       Tracing
 
+	Mail Mail
+
 	Scopes  []Declared // Name is the scope
 	Claims  []Declared // Name is the claim
 	Clients []Declared // Name is the client's id
@@ -107,6 +109,7 @@ type Lifetimes struct {
 	RefreshReuseWindow time.Duration // how long the previous refresh token gives the same successor
 	SessionIdle        time.Duration
 	SessionAbsolute    time.Duration
+	SessionKept        time.Duration // of whoever chose to stay signed in, used or not; SessionAbsolute at the least
 }
 
 // Keys configures the ring.
@@ -140,6 +143,30 @@ type Audit struct {
 type Tracing struct {
 	Endpoint string  // URL of an OTLP receiver; "": nothing is traced
 	Sample   float64 // the share of requests that are traced, from 0 to 1
+}
+
+// Mail configures how e-mail leaves.
+type Mail struct {
+	Host               string // of the mail server; "": there is none
+	Port               int    // 0: the usual one, see Mail.At
+	TLS                string // MailSTARTTLS, MailTLS or MailClear
+	From               string // mailbox, as RFC 5322 section 3.4 has it
+	User, PasswordFile string // both or none
+}
+
+// Values of Mail.TLS.
+const (
+	MailSTARTTLS = "starttls"
+	MailTLS      = "tls"  // from the first byte
+	MailClear    = "none" // to this machine alone
+)
+
+// At is the port of the mail server: RFC 6409 section 3.1, RFC 8314 section 3.3, RFC 5321 section 4.5.4.2.
+func (m Mail) At() int {
+	if m.Port == 0 {
+		return map[string]int{MailSTARTTLS: 587, MailTLS: 465, MailClear: 25}[m.TLS]
+	}
+	return m.Port
 }
 
 // Log configures what the server writes to standard error.
@@ -188,6 +215,7 @@ func Default() Config {
 			RefreshReuseWindow: 10 * time.Second,
 			SessionIdle:        day,
 			SessionAbsolute:    14 * day,
+			SessionKept:        30 * day,
 		},
 		Keys: Keys{
 			Algorithms:  []string{"RS256", "ES256", "EdDSA", "PS256"},
@@ -198,5 +226,6 @@ func Default() Config {
 		Audit:        Audit{Retention: 90 * day},
 		Log:          Log{Level: "info", Format: "json"},
 		Tracing:      Tracing{Sample: 1},
+		Mail:         Mail{TLS: MailSTARTTLS},
 	}
 }

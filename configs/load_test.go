@@ -163,6 +163,20 @@ func TestFaults(t *testing.T) {
 		"metrics at no address":                            {"metrics_listen: localhost", "signet.yaml:1: metrics_listen: not an address with a port; write it like localhost:8080, or :8080 for every address"},
 		"traces to a receiver without a path":              {"tracing: {endpoint: http://localhost:4318}", "signet.yaml:1: tracing.endpoint: it has no path; OTLP receivers take traces at /v1/traces, so write it like http://localhost:4318/v1/traces"},
 		"traces with a secret in the URL":                  {"tracing: {endpoint: 'https://k:s3cret@otlp.example/v1/traces'}", "signet.yaml:1: tracing.endpoint: it has a user name, a query or a fragment; leave these out, and name a receiver's key in the variable OTEL_EXPORTER_OTLP_HEADERS"},
+		"mail without a server":                            {"mail:\n  from: a@example.com", "signet.yaml:2: mail.from: it says nothing without mail.host; set mail.host, or leave it out"},
+		"mail from nobody":                                 {"mail:\n  host: mail.example.com", "signet.yaml:2: mail.from: is missing; write the address that messages come from, like Signet <signet@example.com>"},
+		"mail from two":                                    {"mail: {host: localhost, from: 'a@example.com, b@example.com'}", "signet.yaml:1: mail.from: not one address; write it like signet@example.com, or Signet <signet@example.com>"},
+		"mail from two lines":                              {`mail: {host: localhost, from: "a@example.com\r\nBcc: b@example.com"}`, "signet.yaml:1: mail.from: not one address; write it like signet@example.com, or Signet <signet@example.com>"},
+		"mail to a URL":                                    {"mail: {host: 'smtp://mail.example.com:587', from: a@example.com}", "signet.yaml:1: mail.host: the host is not a name and not an address; write it like mail.example.com; the port is mail.port"},
+		"mail to a host with its port":                     {"mail: {host: 'mail.example.com:587', from: a@example.com}", "signet.yaml:1: mail.host: the host is not a name and not an address; write it like mail.example.com; the port is mail.port"},
+		"mail to no port":                                  {"mail: {host: localhost, from: a@example.com, port: 0}", `signet.yaml:1: mail.port: "0" is no port; write a number from 1 to 65535`},
+		"mail to a port beyond all":                        {"mail: {host: localhost, from: a@example.com, port: 65536}", `signet.yaml:1: mail.port: "65536" is no port; write a number from 1 to 65535`},
+		"mail with TLS where it can be had":                {"mail: {host: localhost, from: a@example.com, tls: maybe}", `signet.yaml:1: mail.tls: "maybe" is not known; known here: starttls, tls, none`},
+		"mail in the clear, beyond this machine":           {"mail: {host: mail.example.com, from: a@example.com, tls: none}", "signet.yaml:1: mail.tls: none lets anybody on the way to mail.example.com read what is sent; write starttls or tls; none is for a mail server on this machine"},
+		"mail by a user without a password":                {"mail: {host: localhost, from: a@example.com, user: u}", "signet.yaml:1: mail.user: the password is missing; set mail.password_file as well; it names a file that holds the password"},
+		"mail by nobody with a password":                   {"mail: {host: localhost, from: a@example.com, password_file: f}", "signet.yaml:1: mail.password_file: the user is missing; set mail.user as well"},
+		"a password of mail in the file":                   {"mail: {host: localhost, from: a@example.com, user: u, password_file: f, password: s3cret}", "signet.yaml:1: mail.password: no such setting; known here: host, port, tls, from, user, password_file"},
+		"who stays signed in stays shorter":                {"lifetimes: {session_kept: 1d}", "signet.yaml:1: lifetimes.session_kept: lifetimes.session_absolute (14d) is longer than lifetimes.session_kept (1d); make it shorter, or the other longer"},
 		"more than all traces":                             {"tracing: {sample: 10}", "signet.yaml:1: tracing.sample: \"10\" is no share; write a number from 0 (none) to 1 (all), like 0.1"},
 		"client without id":                                {"clients:\n  - type: web", "signet.yaml:2: clients: an entry without id; give it one: it is how the entry is found again"},
 		"client twice":                                     {"clients:\n  - id: a\n  - id: a", "signet.yaml:3: clients: a is declared already, on line 2; remove one of the two"},
@@ -179,6 +193,44 @@ func TestFaults(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestMail(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		file string
+		want Mail
+		port int
+	}{
+		"none": {"", Mail{TLS: MailSTARTTLS}, 587},
+		"RFC 6409 3.1: submission": {"mail:\n  host: mail.example.com\n  from: Signet <signet@example.com>\n  user: signet\n  password_file: f",
+			Mail{Host: "mail.example.com", TLS: MailSTARTTLS, From: "Signet <signet@example.com>", User: "signet", PasswordFile: "f"}, 587},
+		"RFC 8314 3.3: submissions": {"mail: {host: 2001:db8::1, from: a@example.com, tls: tls}", Mail{Host: "2001:db8::1", TLS: MailTLS, From: "a@example.com"}, 465},
+		"on this machine":           {"mail: {host: localhost, from: a@example.com, tls: none}", Mail{Host: "localhost", TLS: MailClear, From: "a@example.com"}, 25},
+		"at another port":           {"mail: {host: '::1', from: a@example.com, tls: none, port: 1025}", Mail{Host: "::1", Port: 1025, TLS: MailClear, From: "a@example.com"}, 1025},
+	} {
+		c, err := parseFile(tt.file)
+		if err != nil || c.Mail != tt.want || c.Mail.At() != tt.port {
+			t.Errorf("%s: %+v, %v", name, c.Mail, err)
+		}
+	}
+	c, err := parse("", nil, []string{"SIGNET_MAIL_HOST=localhost", "SIGNET_MAIL_FROM=a@example.com", "SIGNET_MAIL_PORT=2525"}, nil)
+	if err != nil || c.Mail.At() != 2525 || c.Mail.Host != "localhost" {
+		t.Errorf("%+v, %v", c.Mail, err)
+	}
+}
+
+// Who stays signed in stays no shorter than who does not, without a word about it.
+func TestSessionKept(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for file, want := range map[string]time.Duration{
+		"": 30 * day, "lifetimes: {session_absolute: 60d}": 60 * day, "lifetimes: {session_kept: 90d}": 90 * day, "lifetimes: {session_absolute: 1d}": 30 * day,
+	} {
+		if c, err := parseFile(file); err != nil || c.Lifetimes.SessionKept != want {
+			t.Errorf("%q: %s, %v", file, c.Lifetimes.SessionKept, err)
+		}
 	}
 }
 

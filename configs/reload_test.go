@@ -78,6 +78,7 @@ func TestEverySettingIsFixedOrRead(t *testing.T) {
 		"lifetimes.session_absolute", "keys.algorithms", "keys.rotate_every", "keys.announce", "access_tokens.algorithm", "access_tokens.typ",
 		"access_tokens.claims", "audit.retention", "log.level",
 	}
+	read = append(read, "lifetimes.session_kept", "mail.host", "mail.port", "mail.tls", "mail.from", "mail.user", "mail.password_file")
 	c := Default()
 	for _, s := range table(&c) {
 		if s.fixed == slices.Contains(read, s.name) {

@@ -65,6 +65,7 @@ func table(c *Config) []setting {
 		{name: "lifetimes.refresh_reuse_window", into: duration(&c.Lifetimes.RefreshReuseWindow, 0, time.Minute, "a stolen refresh token works within it")},
 		{name: "lifetimes.session_idle", into: duration(&c.Lifetimes.SessionIdle, time.Minute, 3650*day, "")},
 		{name: "lifetimes.session_absolute", into: duration(&c.Lifetimes.SessionAbsolute, time.Minute, 3650*day, "")},
+		{name: "lifetimes.session_kept", into: duration(&c.Lifetimes.SessionKept, time.Minute, 3650*day, "")},
 
 		{name: "keys.algorithms", list: true, into: someOf(&c.Keys.Algorithms, append(slices.Clone(algorithms), hs256)...)},
 		{name: "keys.rotate_every", into: duration(&c.Keys.RotateEvery, time.Hour, 3650*day, "")},
@@ -73,6 +74,13 @@ func table(c *Config) []setting {
 		{name: "access_tokens.algorithm", into: oneOf(&c.AccessTokens.Algorithm, algorithms...)},
 		{name: "access_tokens.typ", into: oneOf(&c.AccessTokens.Typ, "at+jwt", "JWT")},
 		{name: "access_tokens.claims", list: true, into: someOf(&c.AccessTokens.Claims, "groups", "roles")},
+
+		{name: "mail.host", into: text(&c.Mail.Host)},
+		{name: "mail.port", into: port(&c.Mail.Port)},
+		{name: "mail.tls", into: oneOf(&c.Mail.TLS, MailSTARTTLS, MailTLS, MailClear)},
+		{name: "mail.from", into: text(&c.Mail.From)},
+		{name: "mail.user", into: text(&c.Mail.User)},
+		{name: "mail.password_file", into: text(&c.Mail.PasswordFile)},
 
 		{name: "audit.retention", into: duration(&c.Audit.Retention, day, 36500*day, "")},
 
@@ -279,6 +287,17 @@ func duration(p *time.Duration, least, most time.Duration, why string) func([]st
 			return fmt.Errorf("%s is no whole number of seconds; write %s or %s", d, FormatDuration(down), FormatDuration(down+time.Second))
 		}
 		*p = d
+		return nil
+	})
+}
+
+func port(p *int) func([]string) error {
+	return single(func(v string) error {
+		n, err := strconv.ParseUint(v, 10, 16)
+		if err != nil || n == 0 {
+			return fmt.Errorf("%q is no port; write a number from 1 to 65535", v)
+		}
+		*p = int(n)
 		return nil
 	})
 }

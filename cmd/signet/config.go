@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -127,6 +128,10 @@ func fileFaults(c configs.Config) configs.Faults {
 	if _, err := statementKeys(c); err != nil {
 		faults = append(faults, configs.Fault{Place: c.Place("software_statement_issuers"), Key: "software_statement_issuers", Problem: err.Error(),
 			Fix: "name a JWK set of public keys that signet may read"})
+	}
+	if _, err := mailPassword(c); err != nil {
+		problem, fix, _ := strings.Cut(err.Error(), "; ")
+		faults = append(faults, configs.Fault{Place: c.Place("mail.password_file"), Key: "mail.password_file", Problem: problem, Fix: fix})
 	}
 	if c.MasterKeyFile != "" {
 		if _, err := keys.LoadMaster(c.MasterKeyFile); err != nil {

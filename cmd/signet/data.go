@@ -172,7 +172,7 @@ func keyOptions(cfg configs.Config) keys.Options {
 		Algs: cfg.Keys.OfRing(), Encryption: cfg.EncryptedRequests,
 		Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
 		MaxToken:   max(cfg.Lifetimes.AccessToken, cfg.Lifetimes.IDToken),
-		MaxSession: cfg.Lifetimes.SessionAbsolute, MaxFamily: cfg.Lifetimes.RefreshAbsolute,
+		MaxSession: max(cfg.Lifetimes.SessionAbsolute, cfg.Lifetimes.SessionKept), MaxFamily: cfg.Lifetimes.RefreshAbsolute,
 	}
 }
 

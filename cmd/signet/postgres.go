@@ -40,18 +40,26 @@ func postgresURL(cfg configs.Config) (string, error) {
 
 // urlIn reads a file that holds the URL of a database. It is like the master key's: for its owner alone.
 func urlIn(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("%w; name a file that signet may read", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("others may read %s, and the password in it (its mode is %#o); chmod 600 %[1]s", path, info.Mode().Perm())
+	if err := ownersAlone(path); err != nil {
+		return "", err
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("%w; name a file that signet may read", err)
 	}
 	return strings.TrimSpace(string(content)), nil
+}
+
+// ownersAlone refuses a file with a password that others may read.
+func ownersAlone(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("%w; name a file that signet may read", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("others may read %s, and the password in it (its mode is %#o); chmod 600 %[1]s", path, info.Mode().Perm())
+	}
+	return nil
 }
 
 // storageFull says what to do about a full disk, wherever everything is kept.

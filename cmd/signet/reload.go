@@ -19,6 +19,7 @@ import (
 	"signet/configs"
 	"signet/fetch"
 	"signet/keys"
+	"signet/mail"
 	"signet/provider"
 	"signet/provider/admin"
 	"signet/provider/issue"
@@ -35,7 +36,9 @@ type setup struct {
 	ca         []byte // what outgoing_ca holds
 	statements map[string]keyset.Set
 	resource   storage.Resource
-	pair       *pair // nil: no TLS
+	pair       *pair        // nil: no TLS
+	mail       *mail.Sender // nil: there is no mail server
+	password   string       // at that server
 
 	provider *provider.Provider
 	operator http.Handler // the admin API
@@ -62,6 +65,12 @@ func (s *server) prepare(ctx context.Context, cfg configured, before *setup) (*s
 		next.fetch = before.fetch
 	} else {
 		next.fetch = fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: s.log, Watch: s.fetching})
+	}
+	if next.mail, err = mailSender(cfg.Config, pool, s.log); err != nil {
+		return nil, err
+	}
+	if next.password, err = mailPassword(cfg.Config); err != nil {
+		return nil, fmt.Errorf("mail.password_file: %w", err)
 	}
 	if next.statements, err = statementKeys(cfg.Config); err != nil {
 		return nil, fmt.Errorf("software_statement_issuers: %w", err)
@@ -188,6 +197,7 @@ func (n *setup) changed(before *setup) []string {
 	}{
 		{"tls_cert", !n.pair.same(before.pair)},
 		{"outgoing_ca", !slices.Equal(before.ca, n.ca)},
+		{"mail.password_file", n.password != before.password},
 		{"software_statement_issuers", !reflect.DeepEqual(before.statements, n.statements)},
 		{"clients", !slices.EqualFunc(before.cfg.declared.clients, n.cfg.declared.clients, sameClient)},
 		{"users", !slices.EqualFunc(before.cfg.declared.users, n.cfg.declared.users, sameDeclaredUser)},
