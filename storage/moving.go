@@ -37,7 +37,7 @@ const (
 // Kinds are all of them, in their order.
 var Kinds = []Kind{
 	KindRemoved, KindClient, KindResource, KindUser, KindRing, KindBrowser, KindSession, KindConsent, KindFamily, KindInitial, KindCode,
-	KindInteraction, KindAnswered, KindKept, KindAssertion, KindRecord, KindCheckpoint, KindEntry,
+	KindInteraction, KindAnswered, KindKept, KindAssertion, KindNotice, KindHistory, KindMark, KindRecord, KindCheckpoint, KindEntry,
 }
 
 // Row is one record as it moves from store to store: its kind, and its bytes in the encoding of package codec, which all backends

@@ -68,6 +68,10 @@ func misplaced(kind storage.Kind, key, row []byte) string {
 		own = r.ID[:]
 	case storage.KeptRequest:
 		own = r.ID[:]
+	case storage.Notice:
+		own = noticeKey(r.Ending[:], int64(r.Number))
+	case storage.History:
+		own = []byte(r.User)
 	default:
 		return ""
 	}

@@ -30,12 +30,12 @@ var exports = map[storage.Kind]string{
 	storage.KindSession:  `SELECT id, record FROM signet.sessions ORDER BY id`,
 	storage.KindConsent: `SELECT convert_to(sub || ' ' || client, 'UTF8'), record FROM signet.consents
 		ORDER BY octet_length(sub), sub, client`,
-	storage.KindFamily:      `SELECT id, record FROM signet.families ORDER BY id`,
 	storage.KindInitial:     `SELECT id, record FROM signet.initial ORDER BY id`,
 	storage.KindCode:        `SELECT id, record FROM signet.codes ORDER BY id`,
 	storage.KindInteraction: `SELECT id, record FROM signet.interactions WHERE counts ORDER BY id`,
 	storage.KindAnswered:    `SELECT id, record FROM signet.interactions WHERE NOT counts ORDER BY id`,
 	storage.KindKept:        `SELECT id, record FROM signet.kept ORDER BY id`,
+	storage.KindHistory:     `SELECT convert_to(sub, 'UTF8'), record FROM signet.histories ORDER BY sub`,
 	storage.KindRecord:      `SELECT convert_to(sequence::text, 'UTF8'), record FROM signet.records WHERE sequence >= ` + firstKept + ` ORDER BY sequence`,
 	storage.KindCheckpoint:  `SELECT convert_to(sequence::text, 'UTF8'), record FROM signet.checkpoints WHERE sequence >= ` + firstKept + ` - 1 ORDER BY sequence`,
 	storage.KindEntry:       `SELECT convert_to(sequence::text, 'UTF8'), record FROM signet.audit ORDER BY sequence`,
@@ -44,6 +44,10 @@ var exports = map[storage.Kind]string{
 const (
 	exportRemoved = `SELECT $1::text, id FROM signet.clients WHERE record IS NULL
 		UNION ALL SELECT $2::text, sub FROM signet.users WHERE record IS NULL ORDER BY 1, 2`
+	exportFamilies = `SELECT id, record, status FROM signet.families ORDER BY id`
+	exportNotices  = `SELECT ending, number, record, attempts, next FROM signet.outbox ORDER BY ending, number`
+	exportMarks    = `SELECT number, forgotten FROM signet.marks ORDER BY number`
+
 	exportAssertions = `SELECT client, jti, expires, replayed FROM signet.assertions ORDER BY expires, client, jti`
 )
 
@@ -103,6 +107,12 @@ func (e exporter) all() error {
 			err = e.removed()
 		case storage.KindAssertion:
 			err = e.assertions()
+		case storage.KindFamily:
+			err = e.families()
+		case storage.KindNotice:
+			err = e.notices()
+		case storage.KindMark:
+			err = e.marks()
 		default:
 			err = e.records(kind)
 		}
@@ -174,9 +184,76 @@ func (e exporter) assertions() error {
 	return err
 }
 
+// families gives out families with the numbers of their columns.
+func (e exporter) families() error {
+	var key, record pgtype.DriverBytes
+	var status int64
+	found, err := e.tx.Query(e.ctx, exportFamilies)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(found, []any{&key, &record, &status}, func() error {
+		return correct(e, storage.KindFamily, key, record, func(f storage.Family) (storage.Family, bool) {
+			same := f.Status == uint64(status)
+			f.Status = uint64(status)
+			return f, same
+		})
+	})
+	return err
+}
+
+func (e exporter) notices() error {
+	var ending, record pgtype.DriverBytes
+	var number, attempts int64
+	var next time.Time
+	found, err := e.tx.Query(e.ctx, exportNotices)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(found, []any{&ending, &number, &record, &attempts, &next}, func() error {
+		return correct(e, storage.KindNotice, noticeKey(ending, number), record, func(n storage.Notice) (storage.Notice, bool) {
+			c := corrected(n, attempts, next)
+			return c, c.Attempts == n.Attempts && c.Next.Equal(n.Next)
+		})
+	})
+	return err
+}
+
+// noticeKey is a notice's key, for people.
+func noticeKey(ending []byte, number int64) []byte {
+	return fmt.Appendf(nil, "%s/%d", printable(ending), number)
+}
+
+// correct gives out a record as its columns have it: as it is where they agree with it, and where it cannot be read, which who is given it finds.
+func correct[R any](e exporter, kind storage.Kind, key, row []byte, as func(R) (_ R, same bool)) error {
+	if e.look != nil {
+		e.look(kind, key, row)
+	}
+	var record R
+	if codec.Decode(row, &record) == nil {
+		if right, same := as(record); !same {
+			return e.record(kind, right)
+		}
+	}
+	return e.give(storage.Row{Kind: kind, Record: row})
+}
+
+func (e exporter) marks() error {
+	var number int64
+	var until time.Time
+	found, err := e.tx.Query(e.ctx, exportMarks)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(found, []any{&number, &until}, func() error {
+		return e.record(storage.KindMark, storage.Mark{Number: uint64(number), Until: codec.UTC(until)})
+	})
+	return err
+}
+
 // tables are those that rows are imported into.
 var tables = []string{"clients", "resources", "users", "logins", "ring", "browsers", "sessions", "families", "consents", "codes", "interactions", "kept",
-	"assertions", "initial"}
+	"assertions", "initial", "outbox", "histories", "marks"}
 
 var (
 	// lockTables keeps every server from writing until the end of the transaction.
@@ -209,6 +286,9 @@ func (s *Store) Import(ctx context.Context, all storage.Rows) error {
 			}
 		}
 		if err := i.flush(); err != nil {
+			return err
+		}
+		if err := i.goOn(); err != nil {
 			return err
 		}
 		err := exporter{ctx, tx, func(row storage.Row) error { got.Add(row); return nil }, func(f storage.Fault) error { return errors.New(f.Problem) }, nil}.all()
@@ -256,6 +336,7 @@ type importer struct {
 	lines  [][]any
 	logins [][]any
 	size   int
+	number uint64 // of the status list, the highest that came
 
 	first uint64   // of the records that came
 	end   chainEnd // the last one
@@ -273,13 +354,16 @@ var columns = map[storage.Kind]struct {
 	storage.KindBrowser:     {"browsers", []string{"id", "sessions", "expires", "record"}},
 	storage.KindSession:     {"sessions", []string{"id", "sub", "expires", "record"}},
 	storage.KindConsent:     {"consents", []string{"sub", "client", "record"}},
-	storage.KindFamily:      {"families", []string{"id", "client", "sub", "session", "expires", "record"}},
+	storage.KindFamily:      {"families", []string{"id", "client", "sub", "session", "expires", "record", "status"}},
 	storage.KindInitial:     {"initial", []string{"id", "expires", "record"}},
 	storage.KindCode:        {"codes", []string{"id", "sub", "session", "record"}},
 	storage.KindInteraction: {"interactions", []string{"id", "address", "counts", "record"}},
 	storage.KindAnswered:    {"interactions", []string{"id", "address", "counts", "record"}},
 	storage.KindKept:        {"kept", []string{"id", "address", "created", "record"}},
 	storage.KindAssertion:   {"assertions", []string{"client", "jti", "expires", "replayed"}},
+	storage.KindNotice:      {"outbox", []string{"ending", "number", "attempts", "next", "created", "state", "settled", "record"}},
+	storage.KindHistory:     {"histories", []string{"sub", "record"}},
+	storage.KindMark:        {"marks", []string{"number", "forgotten"}},
 	storage.KindRecord:      {"records", []string{"sequence", "day", "record"}},
 	storage.KindCheckpoint:  {"checkpoints", []string{"sequence", "anchor", "record"}},
 	storage.KindEntry:       {"audit", []string{"time", "record"}},
@@ -303,7 +387,7 @@ func line(row storage.Row, record any) []any {
 	case storage.Consent:
 		return []any{r.User, r.Client, row.Record}
 	case storage.Family:
-		return []any{r.ID[:], r.Authorization.Client, r.Authorization.User, r.Authorization.Session[:], expiry(r.IdleExpires, r.Expires), row.Record}
+		return []any{r.ID[:], r.Authorization.Client, r.Authorization.User, r.Authorization.Session[:], expiry(r.IdleExpires, r.Expires), row.Record, int64(r.Status)}
 	case storage.InitialToken:
 		return []any{r.ID[:], expiry(r.Expires), row.Record}
 	case storage.Code:
@@ -314,6 +398,12 @@ func line(row storage.Row, record any) []any {
 		return []any{r.ID[:], r.Address, r.Created, row.Record}
 	case storage.SpentAssertion:
 		return []any{r.Client, r.JTI[:], r.Expires, r.Replayed}
+	case storage.Notice:
+		return noticeLine(r, row.Record)
+	case storage.History:
+		return []any{r.User, row.Record}
+	case storage.Mark:
+		return []any{int64(r.Number), r.Until}
 	case audit.Entry:
 		return []any{r.Time, row.Record}
 	}
@@ -349,7 +439,17 @@ func (i *importer) add(row storage.Row) error {
 			i.logins = append(i.logins, []any{key, user.Sub})
 		}
 	}
+	i.number = max(i.number, rows.Number(record))
 	return nil
+}
+
+// goOn has the numbers of the status list go on after the highest that came.
+func (i *importer) goOn() error {
+	if i.number == 0 {
+		return nil
+	}
+	_, err := i.tx.Exec(i.ctx, `SELECT setval('signet.numbers', $1)`, int64(i.number))
+	return err
 }
 
 // chained is a record of the log as its columns have it.

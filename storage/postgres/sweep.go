@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"signet/storage"
 )
 
 // What has expired stays for a while, so that a late reader, or one whose clock is wrong, finds it refused and not unknown.
@@ -52,6 +54,8 @@ var (
 	dropInteractions = drop("interactions", "id", "id < $1")
 	dropKept         = drop("kept", "id", "id < $1")
 	dropAssertions   = drop("assertions", "client, jti", "expires < $1")
+	dropNotices      = drop("outbox", "ending, number", "settled < $1")
+	dropMarks        = drop("marks", "number", "forgotten < $1")
 )
 
 // Sweep implements [storage.Upkeep]. Each statement is a transaction of its own: a sweep may stop anywhere. The rows that expire
@@ -70,6 +74,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 			b.drop(sql, firstID(now.Add(-shortMargin)))
 		}
 		b.drop(dropAssertions, now.Add(-shortMargin))
+		b.drop(dropNotices, now.Add(-storage.NoticeLife))
+		b.drop(dropMarks, now)
 		b.log(now, retention)
 		if a.failed == nil {
 			s.walked = to

@@ -76,6 +76,20 @@ func decode[R any](row storage.Row) (any, error) {
 	return record, nil
 }
 
+// Number is the number of the status list that a record has: see [storage.Statuses]. 0: none. A store goes on behind the highest of those that
+// were moved into it. One that was given after that belongs to what has expired, or to what the store knows nothing of.
+func Number(record any) uint64 {
+	switch r := record.(type) {
+	case storage.Client:
+		return r.ServiceStatus
+	case storage.Family:
+		return r.Status
+	case storage.Mark:
+		return r.Number
+	}
+	return 0
+}
+
 // Encode returns the row of a record.
 func Encode(kind storage.Kind, record any) (storage.Row, error) {
 	bytes, err := codec.Encode(record)
