@@ -146,7 +146,7 @@ func (a *app) backup(ctx context.Context, cfg configs.Config, config, path strin
 		return b, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	plain, err := caller.Stream(ctx, http.MethodGet, "backup")
+	plain, err := caller.Stream(ctx, http.MethodGet, nil, "backup")
 	if err != nil {
 		return b, explainDamage(withRoom(cfg.Data, err))
 	}
@@ -324,7 +324,7 @@ func counts(s archive.Summary) map[storage.Kind]uint64 {
 func holds(s archive.Summary) string {
 	n := counts(s)
 	return fmt.Sprintf("%s, %s, %s, %s, %s; %s in all", number(n[storage.KindUser], "user"), number(n[storage.KindClient], "client"),
-		number(n[storage.KindSession], "session"), plural(n[storage.KindFamily], "family", "families"), plural(n[storage.KindEntry], "log entry", "log entries"),
+		number(n[storage.KindSession], "session"), plural(n[storage.KindFamily], "family", "families"), plural(n[storage.KindRecord]+n[storage.KindEntry], "record of the log", "records of the log"),
 		number(s.Rows(), "row"))
 }
 

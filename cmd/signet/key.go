@@ -38,7 +38,15 @@ func (a *app) keyList() *cobra.Command {
 		if err := c.do(http.MethodGet, nil, &list, "keys"); err != nil {
 			return err
 		}
-		return a.printKeys(list, *f.json)
+		if err := a.printKeys(list, *f.json); err != nil || *f.json {
+			return err
+		}
+		key, err := c.auditKey()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "\nThe audit log's checkpoints are signed with a key that never rotates: %s, made %s.\n", key.Fingerprint, when(key.Created))
+		return nil
 	})
 	return cmd
 }

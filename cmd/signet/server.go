@@ -24,6 +24,7 @@ import (
 	"signet/configs"
 	"signet/fields"
 	"signet/keys"
+	"signet/notary"
 	"signet/provider"
 	"signet/provider/admin"
 	"signet/provider/limit"
@@ -42,6 +43,7 @@ type server struct {
 	passwords   *users.Authenticator
 	limits      *limit.Limits
 	later       *audit.Later
+	notary      *notary.Notary
 	certificate *certificate
 	public      []net.Listener
 	observed    observed
@@ -95,6 +97,7 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	made.tell(log, cfg.Config, a.masterPath(cfg.Config))
 	s.passwords = users.NewAuthenticator(users.Options{Store: s.observed.acts(s.store), Log: log})
 	s.later = audit.NewLater(s.store, log)
+	s.notary = &notary.Notary{Store: s.store, Signer: s.keys, Issuer: cfg.Issuer, Now: time.Now, Log: log}
 	s.limits = limit.New(limit.Options{Rates: rates(cfg.RateLimits), Store: s.store, Log: log})
 	return s, s.adopt(ctx, first, nil, time.Now())
 }
@@ -213,11 +216,26 @@ func (s *server) close() error {
 	if s.later != nil {
 		s.later.Close()
 	}
+	if s.notary != nil {
+		s.vouch()
+	}
 	if s.store == nil {
 		return nil
 	}
 	return s.store.Close()
 }
+
+// vouch makes the last checkpoint. The next start does it where it fails.
+func (s *server) vouch() {
+	ctx, cancel := context.WithTimeout(context.Background(), vouchTime)
+	defer cancel()
+	if err := s.notary.Close(ctx); err != nil {
+		s.log.Warn("the audit log got no checkpoint at the end; the next start makes one", "error", err)
+	}
+}
+
+// vouchTime is how long that may take.
+const vouchTime = 5 * time.Second
 
 // drainTime is how long requests under way may take when the server ends.
 const drainTime = 10 * time.Second
@@ -238,6 +256,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // keys and sweeping go on while requests are finished
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { s.keys.Run(background) })
+	upkeep.Go(func() { s.notary.Run(background) })
 	upkeep.Go(func() { s.hangups(background) })
 	upkeep.Go(func() {
 		storage.Sweeper{Store: s.store, Retention: func() time.Duration { return s.now.Load().cfg.Audit.Retention }, Log: s.log, Swept: s.observed.swept}.Run(background)

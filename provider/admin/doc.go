@@ -21,6 +21,9 @@
 //	POST   /token/preview    {user, client_id, scope, claims}
 //	GET    /backup                                                              → a backup, as package archive has it
 //	GET    /storage/check                                                       (reads all of the store)
+//	GET    /audit/key
+//	GET    /audit/export                                                        → an export, as package audit has it
+//	POST   /audit/entries    {after, since, until, user, client, event}         → a line of JSON for each entry, and one that says where to go on
 //
 // {user} is a sub, a user name or an e-mail address. Fields are set by their names in the tables of packages clients and users. A
 // secret is in the one answer that made it and in no other.
@@ -104,6 +107,10 @@ func New(o Options) http.Handler {
 
 	r.Get("/backup", answer(a.backup))
 	r.Get("/storage/check", answer(a.check))
+
+	r.Get("/audit/key", answer(a.auditKey))
+	r.Get("/audit/export", answer(a.exportAudit))
+	r.Post("/audit/entries", answer(a.auditEntries))
 
 	r.Get("/clients", answer(a.listClients))
 	r.Post("/clients", answer(a.addClient))

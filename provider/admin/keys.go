@@ -3,7 +3,9 @@ package admin
 import (
 	"errors"
 	"net/http"
+	"time"
 
+	"signet/audit"
 	"signet/keys"
 	"signet/storage"
 )
@@ -21,6 +23,27 @@ func (a *api) listKeys(w http.ResponseWriter, _ *http.Request) error {
 		return err
 	}
 	return write(w, k.List())
+}
+
+// AuditKey is the key that signs the checkpoints of the audit log.
+type AuditKey struct {
+	Fingerprint string    `json:"fingerprint"`
+	Created     time.Time `json:"created"`
+	JWK         audit.Key `json:"jwk"`
+	PEM         string    `json:"pem"`
+}
+
+func (a *api) auditKey(w http.ResponseWriter, _ *http.Request) error {
+	k, err := a.Keys()
+	if err != nil {
+		return err
+	}
+	key, made := k.AuditKey()
+	pem, err := key.PEM()
+	if err != nil {
+		return err
+	}
+	return write(w, AuditKey{key.Fingerprint(), made, key, pem})
 }
 
 func (a *api) rotateKeys(w http.ResponseWriter, r *http.Request) error {

@@ -43,6 +43,9 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer file.Close()
+	if err := store.Chain(r.Context()); err != nil {
+		return err
+	}
 	now := a.Now()
 	if err := archive.Write(file, archive.Header{Made: now.UTC(), Issuer: a.Status.Issuer, Version: a.Status.Version}, store.Export(r.Context())); err != nil {
 		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
@@ -98,9 +101,9 @@ func atLeisure(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // what has none cannot take it away
 }
 
-// Stream asks for what has no fixed size and takes as long as it takes. Who gets it closes it.
-func (c *Caller) Stream(ctx context.Context, method string, segments ...string) (io.ReadCloser, error) {
-	resp, err := c.patient().send(ctx, method, nil, segments)
+// Stream sends in, if it is not nil, and asks for what has no fixed size and takes as long as it takes. Who gets it closes it.
+func (c *Caller) Stream(ctx context.Context, method string, in any, segments ...string) (io.ReadCloser, error) {
+	resp, err := c.patient().send(ctx, method, in, segments)
 	if err != nil {
 		return nil, err
 	}

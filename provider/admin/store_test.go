@@ -34,7 +34,7 @@ func TestBackup(t *testing.T) {
 	r := newRoom(t)
 	r.User("alice")
 	for name, caller := range map[string]*admin.Caller{"in process": r.caller, "over the socket": r.overSocket()} {
-		body, err := caller.Stream(t.Context(), http.MethodGet, "backup")
+		body, err := caller.Stream(t.Context(), http.MethodGet, nil, "backup")
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -78,7 +78,7 @@ func TestABackupThatFails(t *testing.T) {
 	failing := newRoomOn(t, r.Server, broken{r.Store})
 	for name, caller := range map[string]*admin.Caller{"in process": failing.caller, "over the socket": failing.overSocket()} {
 		var refused *admin.Error
-		if _, err := caller.Stream(t.Context(), http.MethodGet, "backup"); !errors.As(err, &refused) || refused.Status != http.StatusInternalServerError {
+		if _, err := caller.Stream(t.Context(), http.MethodGet, nil, "backup"); !errors.As(err, &refused) || refused.Status != http.StatusInternalServerError {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := caller.Await(t.Context(), http.MethodGet, nil, "storage", "check"); !errors.As(err, &refused) {
@@ -91,7 +91,7 @@ func TestABackupThatFails(t *testing.T) {
 func TestWhoLeavesABackup(t *testing.T) {
 	r := newRoom(t)
 	for name, caller := range map[string]*admin.Caller{"in process": r.caller, "over the socket": r.overSocket()} {
-		body, err := caller.Stream(t.Context(), http.MethodGet, "backup")
+		body, err := caller.Stream(t.Context(), http.MethodGet, nil, "backup")
 		if err != nil {
 			t.Fatal(name, err)
 		}
