@@ -1,4 +1,5 @@
-// Package interaction keeps an authorization request while the browser is asked something.
+// Package interaction keeps an authorization request while the browser is asked something. Our own pages (own.go) are reached by one
+// without a request.
 //
 // From the moment it is stored the browser carries only its id, in the URL, and its secret, in a cookie of its own; so a link
 // alone does nothing in another browser, and two tabs do not disturb each other. Every step adds to the stored request and sends
@@ -58,11 +59,16 @@ type Open struct {
 
 // Begin stores the request and gives the browser its cookie.
 func (i *Interactions) Begin(w http.ResponseWriter, r *http.Request, req storage.Request) (Open, error) {
+	return i.begin(w, r, storage.Interaction{Request: req})
+}
+
+// begin stores what is new about an interaction with all that each one has.
+func (i *Interactions) begin(w http.ResponseWriter, r *http.Request, n storage.Interaction) (Open, error) {
 	now := i.Now()
 	h := storage.NewHandle(now.Add(lifetime))
-	open := Open{Handle: h, Interaction: storage.Interaction{
-		ID: h.ID, SecretHash: h.Hash(), Request: req, Address: trail.Network(trail.Of(r.Context()).Address), Created: now, Expires: now.Add(lifetime),
-	}}
+	n.ID, n.SecretHash, n.Address = h.ID, h.Hash(), trail.Network(trail.Of(r.Context()).Address)
+	n.Created, n.Expires = now, now.Add(lifetime)
+	open := Open{Handle: h, Interaction: n}
 	if err := i.Store.BeginInteraction(r.Context(), open.Interaction, perAddress); err != nil {
 		return Open{}, err
 	}
