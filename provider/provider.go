@@ -125,6 +125,7 @@ type Lifetimes struct {
 	ReuseWindow     time.Duration // 10 s: a refresh token just used gives the same successor for so long; negative: never
 	SessionIdle     time.Duration // 24 h
 	SessionAbsolute time.Duration // 14 d
+	SessionKept     time.Duration // 30 d: a session whose user chose to stay signed in, used or not
 }
 
 func (l *Lifetimes) complete() error {
@@ -141,6 +142,7 @@ func (l *Lifetimes) complete() error {
 	preset(&l.ReuseWindow, 10*time.Second)
 	preset(&l.SessionIdle, day)
 	preset(&l.SessionAbsolute, 14*day)
+	preset(&l.SessionKept, 30*day)
 	if l.Code > 10*time.Minute {
 		return errors.New("a code lives ten minutes at the most (RFC 6749 section 4.1.2)")
 	}

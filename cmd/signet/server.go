@@ -192,7 +192,7 @@ func (s *server) providerOptions(next, before *setup) provider.Options {
 		HS256:        cfg.Keys.HS256(), UnsignedRequests: cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
-			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute,
+			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute, SessionKept: l.SessionKept,
 		},
 	}
 	if before != nil {
