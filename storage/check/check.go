@@ -57,6 +57,7 @@ type checker struct {
 	users, clients map[string]bool   // that there are, or were
 	logins         map[string]string // that users should be found by
 	macs           map[uint32]bool   // keys of refresh tokens
+	chain          audit.Link        // how far the audit log came
 }
 
 func (c *checker) fault(f storage.Fault) {
@@ -114,6 +115,8 @@ func (c *checker) row(row storage.Row) error {
 		c.swept(shortMargin, r.Expires)
 	case storage.SpentAssertion:
 		c.swept(shortMargin, r.Expires)
+	case audit.Record:
+		c.link(r)
 	case audit.Entry:
 		if c.report.Oldest.IsZero() || r.Time.Before(c.report.Oldest) {
 			c.report.Oldest = r.Time
@@ -150,6 +153,26 @@ func (c *checker) family(kind storage.Kind, f storage.Family) {
 	alive := f.Ended.IsZero() && c.now.Before(f.Expires) && c.now.Before(f.IdleExpires)
 	if alive && f.Authorization.Offline && !c.macs[f.MACKey] {
 		c.fault(storage.Fault{Kind: kind, Key: f.ID.String(), Problem: fmt.Sprintf("the key of its refresh tokens, %d, is not in the ring", f.MACKey)})
+	}
+}
+
+// link holds a record of the audit log to the one before. Whether a checkpoint vouches for it is for audit verify to say, which has the key.
+func (c *checker) link(r audit.Record) {
+	at := storage.Fault{Kind: storage.KindRecord, Key: fmt.Sprint(r.Sequence)}
+	switch {
+	case r.Sum() != r.Hash:
+		at.Problem = "it was changed: its hash is another"
+	case c.chain.Sequence > 0 && r.Sequence != c.chain.Sequence+1:
+		at.Problem = fmt.Sprintf("it comes after record %d", c.chain.Sequence)
+	case c.chain.Sequence > 0 && r.Previous != c.chain.Hash:
+		at.Problem = "it does not follow on the record before it"
+	}
+	if at.Problem != "" {
+		c.fault(at)
+	}
+	c.chain = r.Link()
+	if t := r.Time(); c.report.Oldest.IsZero() || t.Before(c.report.Oldest) {
+		c.report.Oldest = t
 	}
 }
 

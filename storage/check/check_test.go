@@ -54,6 +54,7 @@ func sound(t *testing.T) store {
 	auth := storage.Authorization{Client: "c", User: "ann", Offline: true}
 	gone := storage.Authorization{Client: "gone", User: "gone", Offline: true}
 	later := now.Add(time.Hour)
+	first, second := chain()
 	return store{
 		rows: []storage.Row{
 			row(t, storage.KindRemoved, storage.RemovedID{Kind: storage.KindUser, ID: "gone"}),
@@ -68,10 +69,19 @@ func sound(t *testing.T) store {
 			row(t, storage.KindFamily, storage.Family{ID: storage.ID{3}, Authorization: auth, MACKey: 6, Expires: later, IdleExpires: later, Ended: now}),
 			row(t, storage.KindInitial, storage.InitialToken{ID: storage.ID{1}}),
 			row(t, storage.KindCode, storage.Code{ID: storage.ID{1}, Authorization: auth, Expires: now.Add(-2 * time.Hour)}),
+			row(t, storage.KindRecord, first),
+			row(t, storage.KindRecord, second),
 			row(t, storage.KindEntry, audit.Entry{Time: now.Add(-time.Hour)}),
 		},
 		logins: []storage.Login{{Key: "ann", Sub: "ann"}, {Key: "ann@example.com", Sub: "ann"}},
 	}
+}
+
+// chain is two records of the audit log.
+func chain() (first, second audit.Record) {
+	entries := []audit.Entry{{Time: now.Add(-30 * time.Minute), Event: audit.UserSaved}}
+	first = audit.Link{Sequence: 6}.Next(audit.Bodies(entries)[0])
+	return first, first.Link().Next(audit.Bodies(entries)[0])
 }
 
 func TestNothingIsWrong(t *testing.T) {
@@ -94,19 +104,22 @@ func TestFindings(t *testing.T) {
 		login storage.Login
 		says  string
 	}{
-		"a row that cannot be read":         {row: storage.Row{Kind: storage.KindFamily, Record: []byte{codec.Version, 0xff}}, says: "the store is damaged"},
-		"a row of a newer version":          {row: storage.Row{Kind: storage.KindUser, Record: []byte{codec.Version + 1}}, says: "newer version"},
-		"a family without user":             {row: row(t, storage.KindFamily, family("c", "eve", 7)), says: `there never was a user "eve"`},
-		"a family without client":           {row: row(t, storage.KindFamily, family("x", "ann", 7)), says: `there never was a client "x"`},
-		"a family without its key":          {row: row(t, storage.KindFamily, family("c", "ann", 8)), says: "the key of its refresh tokens, 8, is not in the ring"},
-		"a session without user":            {row: row(t, storage.KindSession, storage.Session{User: "eve", Expires: later, IdleExpires: later}), says: `there never was a user "eve"`},
-		"a consent of a removed user":       {row: row(t, storage.KindConsent, storage.Consent{User: "gone", Client: "c"}), says: "left behind"},
-		"a consent of nobody":               {row: row(t, storage.KindConsent, storage.Consent{User: "eve", Client: "c"}), says: `there never was a user "eve"`},
-		"a removed user that is there":      {row: row(t, storage.KindUser, storage.User{Sub: "gone"}), says: "it was removed, and is there again"},
-		"a client that is there twice":      {row: row(t, storage.KindClient, storage.Client{ID: "c"}), says: "it is there twice"},
-		"a user whom no name leads to":      {row: row(t, storage.KindUser, storage.User{Sub: "bob", Name: "Bob"}), says: `its sign-in name "bob" does not lead to it`},
-		"a name that leads to nobody":       {login: storage.Login{Key: "bob", Sub: "bob"}, says: "is not its own"},
-		"a name that leads to someone else": {row: row(t, storage.KindUser, storage.User{Sub: "bob", Name: "Bob"}), login: storage.Login{Key: "bob", Sub: "ann"}, says: `its sign-in name "bob" leads to ann`},
+		"a record of the log that was changed": {row: row(t, storage.KindRecord, audit.Record{Sequence: 9, Body: []byte("[]")}), says: "its hash is another"},
+		"a record after a missing one":         {row: row(t, storage.KindRecord, audit.Link{Sequence: 9}.Next([]byte("[]"))), says: "it comes after record 8"},
+		"a record that follows on another":     {row: row(t, storage.KindRecord, audit.Link{Sequence: 8}.Next([]byte("[]"))), says: "it does not follow on"},
+		"a row that cannot be read":            {row: storage.Row{Kind: storage.KindFamily, Record: []byte{codec.Version, 0xff}}, says: "the store is damaged"},
+		"a row of a newer version":             {row: storage.Row{Kind: storage.KindUser, Record: []byte{codec.Version + 1}}, says: "newer version"},
+		"a family without user":                {row: row(t, storage.KindFamily, family("c", "eve", 7)), says: `there never was a user "eve"`},
+		"a family without client":              {row: row(t, storage.KindFamily, family("x", "ann", 7)), says: `there never was a client "x"`},
+		"a family without its key":             {row: row(t, storage.KindFamily, family("c", "ann", 8)), says: "the key of its refresh tokens, 8, is not in the ring"},
+		"a session without user":               {row: row(t, storage.KindSession, storage.Session{User: "eve", Expires: later, IdleExpires: later}), says: `there never was a user "eve"`},
+		"a consent of a removed user":          {row: row(t, storage.KindConsent, storage.Consent{User: "gone", Client: "c"}), says: "left behind"},
+		"a consent of nobody":                  {row: row(t, storage.KindConsent, storage.Consent{User: "eve", Client: "c"}), says: `there never was a user "eve"`},
+		"a removed user that is there":         {row: row(t, storage.KindUser, storage.User{Sub: "gone"}), says: "it was removed, and is there again"},
+		"a client that is there twice":         {row: row(t, storage.KindClient, storage.Client{ID: "c"}), says: "it is there twice"},
+		"a user whom no name leads to":         {row: row(t, storage.KindUser, storage.User{Sub: "bob", Name: "Bob"}), says: `its sign-in name "bob" does not lead to it`},
+		"a name that leads to nobody":          {login: storage.Login{Key: "bob", Sub: "bob"}, says: "is not its own"},
+		"a name that leads to someone else":    {row: row(t, storage.KindUser, storage.User{Sub: "bob", Name: "Bob"}), login: storage.Login{Key: "bob", Sub: "ann"}, says: `its sign-in name "bob" leads to ann`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
