@@ -376,21 +376,21 @@ func TestTheManual(t *testing.T) {
 				write("audit.pem", pem)
 				write("script", scripts[language])
 				cmd := exec.CommandContext(t.Context(), tools[0], "script", "audit.jsonl")
-				broken := s.export(0)
-			broken[3] = strings.Replace(broken[3], "192.0.2.7", "192.0.2.8", 1)
-			if err := run(broken); err == nil {
-				t.Error("a changed record was not found")
-			}
-			if err := run(s.export(0)); err != nil {
-				t.Error("a whole export:", err)
-			}
-			if language == "sh" {
+				if language == "sh" {
 					cmd = exec.CommandContext(t.Context(), "sh", "-e", "script")
 				}
 				cmd.Dir = dir
 				out, err := cmd.CombinedOutput()
 				t.Logf("%s", out)
 				return err
+			}
+			broken := s.export(0)
+			broken[3] = strings.Replace(broken[3], "192.0.2.7", "192.0.2.8", 1)
+			if err := run(broken); err == nil {
+				t.Error("a changed record was not found")
+			}
+			if err := run(s.export(0)); err != nil {
+				t.Error("a whole export:", err)
 			}
 			if language == "sh" { // it starts a program for each field
 				return
