@@ -299,15 +299,20 @@ func (c *countingConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// counting has the connections of a store counted so.
+func counting(trips *atomic.Int64) func(*Options) {
+	return func(o *Options) {
+		o.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			return &countingConn{Conn: conn, trips: trips}, err
+		}
+	}
+}
+
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	var trips atomic.Int64
-	s := openTest(t, with(postgrestest.Database(t), "pool_max_conns=1"), func(o *Options) {
-		o.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, address)
-			return &countingConn{Conn: conn, trips: &trips}, err
-		}
-	})
+	s := openTest(t, with(postgrestest.Database(t), "pool_max_conns=1"), counting(&trips))
 	ctx := t.Context()
 	f := plant(t, s, 1)[0]
 	var generation uint32
