@@ -157,6 +157,7 @@ func firstForm(doc *html.Node) (f form, ok bool) {
 				f.user = name
 			case attr(n, "type") == "password":
 				f.password = name
+			case attr(n, "type") == "checkbox": // nobody ticks it
 			default:
 				f.values.Set(name, attr(n, "value"))
 			}

@@ -228,6 +228,7 @@ var offers = map[string]offer{
 	"introspection_endpoint": {act: introspects},
 	"revocation_endpoint":    {act: revokes},
 	"end_session_endpoint":   {act: endsSession},
+	"check_session_iframe":   {act: checksSession},
 	"registration_endpoint":  {act: registers, refusals: []string{noEndpoint}},
 
 	"scopes_supported": {act: scopeGranted, refusals: leftOut, values: []string{

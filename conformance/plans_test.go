@@ -123,6 +123,11 @@ var initiated = []module{
 	{name: "oidcc-3rd_party-init-login-nohttps", test: registrationRefused("invalid_client_metadata", "initiate_login_uri", "http://suite.example/initiate")},
 }
 
+var sessions = []module{
+	{name: "oidcc-session-management-discovery-endpoint-verification", test: sessionDiscovery},
+	{name: "oidcc-session-management-rp-initiated-logout", test: sessionManagement, alone: true},
+}
+
 // plans are all plans, in the order of the table.
 var plans = []plan{
 	{"oidcc-basic-certification-test-plan", "TestOIDCCBasic", registered(codeFlow), flows},
@@ -134,6 +139,7 @@ var plans = []plan{
 	{"oidcc-hybrid-certification-test-plan", "TestOIDCCHybrid", registered(hybrid), flows},
 	{"oidcc-formpost-hybrid-certification-test-plan", "TestOIDCCFormPostHybrid", byFormPost(hybrid), flows},
 	{"oidcc-3rdparty-init-login-certification-test-plan", "TestOIDCC3rdPartyInitLogin", []variant{{responseType: "code", registered: true}}, initiated},
+	{"oidcc-session-management-certification-test-plan", "TestOIDCCSessionManagement", codeFlow, sessions},
 }
 
 // runPlan runs the plan of the test.
@@ -156,3 +162,4 @@ func TestOIDCCFormPostImplicit(t *testing.T)  { runPlan(t) }
 func TestOIDCCHybrid(t *testing.T)            { runPlan(t) }
 func TestOIDCCFormPostHybrid(t *testing.T)    { runPlan(t) }
 func TestOIDCC3rdPartyInitLogin(t *testing.T) { runPlan(t) }
+func TestOIDCCSessionManagement(t *testing.T) { runPlan(t) }

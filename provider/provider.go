@@ -22,6 +22,7 @@ import (
 	"signet/fetch"
 	"signet/keys"
 	"signet/provider/authorize"
+	"signet/provider/checksession"
 	"signet/provider/clientauth"
 	"signet/provider/cookie"
 	"signet/provider/discovery"
@@ -244,6 +245,7 @@ func (p *Provider) Probe() (string, error) { return p.seen.Open() }
 type endpoints struct {
 	discovery *discovery.Discovery
 	authorize *authorize.Endpoint
+	check     *checksession.Endpoint
 	login     *login.Endpoint
 	logos     *logos.Logos
 	logout    *logout.Endpoint
@@ -264,7 +266,8 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 		issuing.Signing = o.Tracer.Signing
 	}
 	sessions := session.New(session.Options{
-		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Now: o.Now,
+		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Kept: o.Lifetimes.SessionKept,
+		Now: o.Now,
 	})
 	interactions := interaction.New(interaction.Options{Store: o.Store, Cookies: cookies, Base: base, Now: o.Now})
 	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
@@ -285,11 +288,12 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 		discovery: metadata,
 		authorize: authorize.New(authorize.Options{
 			Store: o.Store, Kept: waiting, Issuer: issuing, Objects: documents.objects, Sessions: sessions, Interactions: interactions, Pages: pages,
-			CodeLife: o.Lifetimes.Code, SessionIdle: o.Lifetimes.SessionIdle, Now: o.Now,
+			CodeLife: o.Lifetimes.Code, Now: o.Now,
 		}),
 		login: login.New(login.Options{
 			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos, Claims: o.Claims,
 		}),
+		check: &checksession.Endpoint{Sessions: sessions, Pages: pages},
 		logos: documents.logos,
 		logout: logout.New(logout.Options{
 			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Base: base,

@@ -97,6 +97,8 @@ func (p *Provider) browsers(r chi.Router, base string, o Options, issuer *url.UR
 	route(r, base+oauth.LogoutPath, p.wrongPage, answers{"GET": page(e.logout.Get), "POST": page(e.logout.Post)})
 	route(r, base+logout.PostedPath, p.wrongPage, answers{"GET": page(e.logout.Posted)})
 
+	route(r, base+oauth.CheckSessionPath, p.wrongPage, get(e.check.Get))
+
 	// Our own pages. Their forms are taken from our own pages alone.
 	own, err := p.sameOrigin(issuer)
 	if err != nil {

@@ -28,9 +28,10 @@ func TestAssets(t *testing.T) {
 	for _, base := range []string{"", "/tenant", "/a%20b"} {
 		pages := newPages(t, base)
 		for name, typ := range map[string]string{
-			"signet.css":   "text/css; charset=utf-8",
-			"form-post.js": "text/javascript; charset=utf-8",
-			"favicon.svg":  "image/svg+xml",
+			"signet.css":       "text/css; charset=utf-8",
+			"form-post.js":     "text/javascript; charset=utf-8",
+			"check-session.js": "text/javascript; charset=utf-8",
+			"favicon.svg":      "image/svg+xml",
 		} {
 			url, err := pages.assets.url(name)
 			if err != nil {

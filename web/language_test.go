@@ -180,7 +180,7 @@ func TestGerman(t *testing.T) {
 		want string
 	}{
 		"sign-in": {SignIn{Client: app, Problem: "The user name or the password is not right."}, "Anmelden weiter zu Demo {account} Der Benutzername oder das Passwort stimmt nicht. " +
-			"Benutzername oder E-Mail Passwort Anmelden Lesen Sie die Datenschutzerklärung (öffnet einen neuen Tab) und die Nutzungsbedingungen (öffnet einen neuen Tab) der App."},
+			"Benutzername oder E-Mail Passwort Auf diesem Gerät angemeldet bleiben Anmelden Lesen Sie die Datenschutzerklärung (öffnet einen neuen Tab) und die Nutzungsbedingungen (öffnet einen neuen Tab) der App."},
 		"what fills a text is not filled itself": {Consent{Client: app, Account: "{app} <b>", Scopes: append(lines, ScopeLine{"orders", "See <your> orders"})},
 			"Demo {account} den Zugriff erlauben? Sie sind angemeldet als {app} <b> Die App wird Folgendes dürfen: Erkennen, dass Sie es sind openid " +
 				"Ihre E-Mail-Adresse sehen email See <your> orders orders Erlauben Ablehnen In beiden Fällen geht es zurück zu app.example.com. " +

@@ -12,7 +12,7 @@ type Page interface {
 }
 
 // allPages has one of each, so that New parses all templates and the tests forget none.
-var allPages = []Page{SignIn{}, Consent{}, FormPost{}, SignOut{}, SignedOut{}, Error{}, Home{}}
+var allPages = []Page{SignIn{}, Consent{}, FormPost{}, SignOut{}, SignedOut{}, Error{}, Home{}, CheckSession{}}
 
 // App is a client as people see it. Its fields come from whoever registered the client.
 type App struct {
@@ -27,14 +27,15 @@ type App struct {
 // Display is what the app is called on a page: its name, or where it lives; "" if neither is known.
 func (a App) Display() string { return cmp.Or(a.Name, a.Host) }
 
-// SignIn asks for user name and password: fields "username" and "password".
+// SignIn asks for user name and password: fields "username" and "password", and "remember", a checkbox, for staying signed in.
 type SignIn struct {
-	Action  string // where the form is posted
-	Client  App
-	Login   string        // prefilled user name
-	Problem Text          // what was wrong with the last attempt, as a sentence
-	Wait    time.Duration // how long no attempt is taken; says so in place of Problem
-	Reason  Text          // why someone who is signed in is asked again, as a sentence
+	Action   string // where the form is posted
+	Client   App
+	Login    string        // prefilled user name
+	Remember bool          // the box is checked
+	Problem  Text          // what was wrong with the last attempt, as a sentence
+	Wait     time.Duration // how long no attempt is taken; says so in place of Problem
+	Reason   Text          // why someone who is signed in is asked again, as a sentence
 }
 
 func (SignIn) template() string { return "signin" }
@@ -118,6 +119,14 @@ type Home struct {
 
 func (Home) template() string { return "home" }
 func (Home) policy() policy   { return policy{} }
+
+// CheckSession is what an app holds in a hidden frame and asks whether the login state has changed: OpenID Connect Session Management 3.2.
+type CheckSession struct {
+	Cookie string // name of the cookie that its script reads
+}
+
+func (CheckSession) template() string { return "checksession" }
+func (CheckSession) policy() policy   { return policy{script: true, frameable: true} }
 
 // StandardScopes tells in words what the scopes mean. Those that OpenID Connect Core 5.4 defines, and groups, have a text; openid and
 // offline_access have no line: the first is what signing in is, the second is what offline reports.

@@ -12,7 +12,7 @@ type policy struct {
 	frameable     bool // any site may show it in a frame
 }
 
-// csp is the Content-Security-Policy. Nothing is allowed but our own stylesheet, images and, on one page, script.
+// csp is the Content-Security-Policy. Nothing is allowed but our own stylesheet, images and, on two pages, script.
 //
 // A page that leads to a client has no form-action: Chromium applies the directive to each hop of the redirect that answers the
 // form, the client's own hops included, and those cannot be known here.

@@ -1,10 +1,11 @@
-// Package web renders what people see in their browser: the pages of the provider, their stylesheet and the one script.
+// Package web renders what people see in their browser: the pages of the provider, their stylesheet and two scripts.
 //
 // Each page is a typed struct (SignIn, Consent, …) that the rooms above fill and hand to [Pages.Write]. The struct names its template
 // and its policy: which security headers the page carries and why. Nothing else decides either.
 //
 // Everything is embedded and rendered on the server. There is no build step, no request to a third party, no inline script or
-// style, and no script at all but the one that sends a form_post response on its way, which also has a button.
+// style, and no script at all but the one that sends a form_post response on its way, which also has a button, and the one that answers the
+// apps that hold the check-session page in a frame.
 //
 // They are said in the language that the person reads; language.go has how it is found and where the words are.
 //

@@ -34,6 +34,7 @@ var hostilePages = []Page{
 	SignedOut{Client: hostileApp, Return: "data:text/html,<script>alert(1)</script>"},
 	Error{Title: hostile, What: hostile, Detail: hostile, Who: hostile, How: hostile, Trace: hostile, Client: hostileApp},
 	Home{Issuer: hostile, Discovery: hostile, Keys: "javascript:alert(1)"},
+	CheckSession{Cookie: hostile},
 }
 
 func longPages() []Page {
@@ -224,6 +225,7 @@ func TestHeaders(t *testing.T) {
 		leads = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 		stays = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 		posts = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+		check = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
 		frame = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'"
 	)
 	tests := []struct {
@@ -238,6 +240,7 @@ func TestHeaders(t *testing.T) {
 		{SignedOut{}, stays, "DENY"},
 		{Error{}, stays, "DENY"},
 		{Home{}, stays, "DENY"},
+		{CheckSession{}, check, ""},
 	}
 	pages := newPages(t, "")
 	for _, tt := range tests {
@@ -327,8 +330,8 @@ func TestSignIn(t *testing.T) {
 	fields := func(p SignIn) (login, password *html.Node, doc *html.Node) {
 		_, doc = write(t, pages, p)
 		in := elements(doc, "input")
-		if len(in) != 2 || len(elements(doc, "button")) != 1 {
-			t.Fatalf("want two inputs and one button")
+		if len(in) != 3 || attr(in[2], "name") != "remember" || attr(in[2], "type") != "checkbox" || len(elements(doc, "button")) != 1 {
+			t.Fatalf("want a field for the user name, one for the password, a box to tick, and one button")
 		}
 		return in[0], in[1], doc
 	}

@@ -259,7 +259,7 @@ func TestResponseModes(t *testing.T) {
 			t.Errorf("response %v", got)
 		}
 		for name := range got {
-			if !slices.Contains([]string{"code", "state", "iss", "error", "error_description", "x", "y"}, name) {
+			if !slices.Contains([]string{"code", "state", "iss", "session_state", "error", "error_description", "x", "y"}, name) {
 				t.Errorf("unexpected parameter %s", name)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"signet/provider/interaction"
 	"signet/provider/issue"
 	"signet/provider/oauth"
+	"signet/provider/session"
 	"signet/provider/trail"
 	"signet/storage"
 )
@@ -30,6 +31,9 @@ func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p p
 		return err
 	}
 	p.request = facts.Request
+	if state := e.Sessions.State(w, r, facts.Sessions); state != "" && slices.Contains(p.request.Scopes, "openid") {
+		t.sessionState = session.SessionState(t.client.ID, t.redirectURI, state)
+	}
 	step, s, err := facts.Next()
 	if p.agreed != "" && err == nil && step == interaction.Consent && p.agreed == interaction.Account(s.Session.ID) {
 		facts.Agreed = true
@@ -142,7 +146,7 @@ func (e *Endpoint) giveUp(w http.ResponseWriter, r *http.Request, t target, p pe
 // issue stores what the response carries and all that led to it in one commit, and answers with it.
 func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pending, s storage.SessionUser, f interaction.Facts) error {
 	now := e.Now()
-	act := storage.Issue{Authorization: authorization(p.request, s), Idle: e.SessionIdle, Now: now, Origin: trail.Of(r.Context()).Origin()}
+	act := storage.Issue{Authorization: authorization(p.request, s), Idle: e.Sessions.IdleOf(s.Session), Now: now, Origin: trail.Of(r.Context()).Origin()}
 	front, err := e.prepare(r, t, p.request, s, &act)
 	if refusal, ok := errors.AsType[*oauth.Error](err); ok {
 		return e.giveUp(w, r, t, p, refusal)

@@ -61,7 +61,7 @@ func TestResponseTypes(t *testing.T) {
 				for name := range got {
 					names = append(names, name)
 				}
-				want := append(strings.Fields(responseType), "iss", "state")
+				want := append(strings.Fields(responseType), "iss", "session_state", "state")
 				if i := slices.Index(want, "token"); i >= 0 {
 					want = slices.Concat(want[:i], []string{"access_token", "expires_in", "scope", "token_type"}, want[i+1:])
 				}

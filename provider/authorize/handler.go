@@ -32,7 +32,6 @@ type Options struct {
 	Interactions *interaction.Interactions
 	Pages        *web.Pages
 	CodeLife     time.Duration // at most ten minutes: RFC 6749 section 4.1.2
-	SessionIdle  time.Duration
 	Now          func() time.Time
 }
 

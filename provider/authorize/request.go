@@ -21,7 +21,10 @@ type target struct {
 	state       string
 	silent      bool            // prompt=none: a page that answers may be framed
 	object      storage.OneTime // the request object, where it may be used once
-	fault       error           // what is wrong with it, for the client to know
+	// sessionState is what a response says of the login state, once that was looked at (Session Management 2); "": nothing. A failed
+	// authentication has it too (section 3.1).
+	sessionState string
+	fault        error // what is wrong with it, for the client to know
 }
 
 // target finds out whose request it is and where the answer goes, and returns the parameters with those of a request object in their

@@ -15,11 +15,14 @@ import (
 )
 
 // answer is the one writer of authorization responses, errors included: RFC 6749 section 4.1.2, OAuth 2.0 Multiple Response Types
-// 2.1, Form Post Response Mode, and iss by RFC 9207. The redirect URI goes out byte for byte as it was registered.
+// 2.1, Form Post Response Mode, iss by RFC 9207, and session_state by Session Management 2. The redirect URI goes out byte for byte as it was registered.
 func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request, t target, params url.Values) {
 	params.Set("iss", e.Issuer.Issuer)
 	if t.state != "" {
 		params.Set("state", t.state)
+	}
+	if t.sessionState != "" {
+		params.Set("session_state", t.sessionState)
 	}
 	switch t.mode {
 	case "form_post":

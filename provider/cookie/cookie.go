@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Jar makes the cookies of one issuer. Two issuers on one host (ports do not keep cookies apart) have different names.
@@ -28,7 +29,26 @@ func New(issuer *url.URL) Jar {
 }
 
 // Set sets a cookie for the browser's session.
-func (j Jar) Set(w http.ResponseWriter, name, value string) { http.SetCookie(w, j.cookie(name, value)) }
+func (j Jar) Set(w http.ResponseWriter, name, value string) { j.Keep(w, name, value, 0) }
+
+// Keep sets a cookie that stays when the browser is closed, for so long; 0: it does not stay.
+func (j Jar) Keep(w http.ResponseWriter, name, value string, life time.Duration) {
+	http.SetCookie(w, lasting(j.cookie(name, value), life))
+}
+
+// Show is Keep for a cookie that a script of ours reads, in a frame on another site too. It must carry no authority. Without https
+// browsers take no SameSite=None: there it is read on our own site alone.
+func (j Jar) Show(w http.ResponseWriter, name, value string, life time.Duration) {
+	c := j.cookie(name, value)
+	c.HttpOnly = false
+	if j.secure {
+		c.SameSite = http.SameSiteNoneMode
+	}
+	http.SetCookie(w, lasting(c, life))
+}
+
+// Name is what a cookie is called in the browser.
+func (j Jar) Name(name string) string { return j.prefix + name }
 
 // Clear removes a cookie.
 func (j Jar) Clear(w http.ResponseWriter, name string) {
@@ -59,4 +79,12 @@ func (j Jar) Named(r *http.Request, start string) []string {
 
 func (j Jar) cookie(name, value string) *http.Cookie {
 	return &http.Cookie{Name: j.prefix + name, Value: value, Path: "/", Secure: j.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+}
+
+// lasting gives c its Max-Age (RFC 6265 section 5.2.2), in full seconds and at least one.
+func lasting(c *http.Cookie, life time.Duration) *http.Cookie {
+	if life > 0 {
+		c.MaxAge = max(1, int(life/time.Second))
+	}
+	return c
 }

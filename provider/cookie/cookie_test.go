@@ -3,6 +3,7 @@ package cookie_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -32,27 +33,37 @@ func TestAttributes(t *testing.T) {
 			if https {
 				prefix = "__Host-" + prefix
 			}
-			var set, cleared int
+			set, cleared := map[string]int{}, 0
 			for _, hop := range o.Hops {
 				for _, c := range (&http.Response{Header: hop.Header}).Cookies() {
 					kind, ok := strings.CutPrefix(c.Name, prefix)
-					if !ok || kind != "browser" && !strings.HasPrefix(kind, "interaction-") {
+					kind, _, _ = strings.Cut(kind, "-")
+					script, site, life, length := false, http.SameSiteLaxMode, 0, 43
+					switch kind {
+					case "browser", "interaction":
+					case "device":
+						life = 365 * 24 * 60 * 60
+					case "state": // a script reads it, in frames of other sites too
+						if script, length = true, 49; https {
+							site = http.SameSiteNoneMode
+						}
+					default:
 						t.Errorf("name %q", c.Name)
 					}
-					if c.Path != "/" || c.Domain != "" || c.Secure != https || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || !c.Expires.IsZero() {
+					if !ok || c.Path != "/" || c.Domain != "" || c.Secure != https || c.HttpOnly == script || c.SameSite != site || !c.Expires.IsZero() {
 						t.Errorf("cookie %s", c.Raw)
 					}
 					if c.MaxAge < 0 && c.Value == "" {
 						cleared++
-					} else if c.MaxAge == 0 && len(c.Value) == 43 {
-						set++
+					} else if c.MaxAge == life && len(c.Value) == length {
+						set[kind]++
 					} else {
 						t.Errorf("cookie %s", c.Raw)
 					}
 				}
 			}
-			if set != 2 || cleared != 1 {
-				t.Errorf("%d cookies set, %d cleared", set, cleared)
+			if want := map[string]int{"browser": 1, "device": 1, "interaction": 1, "state": 2}; !maps.Equal(set, want) || cleared != 1 {
+				t.Errorf("cookies set: %v, %d cleared", set, cleared)
 			}
 		})
 	}

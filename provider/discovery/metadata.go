@@ -12,7 +12,7 @@ import (
 )
 
 // Metadata is the metadata document, in the order in which people read it. Its members are those of OpenID Connect Discovery 3,
-// RFC 8414 section 2, RFC 9207 section 3 and RP-Initiated Logout 2.1.
+// RFC 8414 section 2, RFC 9207 section 3, RP-Initiated Logout 2.1 and Session Management 3.3.
 type Metadata struct {
 	Issuer string `json:"issuer"`
 
@@ -23,6 +23,7 @@ type Metadata struct {
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	CheckSessionIframe    string `json:"check_session_iframe"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 
 	ScopesSupported        []string `json:"scopes_supported"`
@@ -85,6 +86,7 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		IntrospectionEndpoint: base + oauth.IntrospectPath,
 		RevocationEndpoint:    base + oauth.RevokePath,
 		EndSessionEndpoint:    base + oauth.LogoutPath,
+		CheckSessionIframe:    base + oauth.CheckSessionPath,
 
 		ScopesSupported:        known.Scopes(),
 		ResponseTypesSupported: clients.ResponseTypes,

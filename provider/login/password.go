@@ -41,12 +41,12 @@ func (e *Endpoint) SignIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page.Login = form.Get("username")
+	page.Login, page.Remember = form.Get("username"), form.Get("remember") != ""
 	user, err := e.Passwords.Password(r.Context(), page.Login, form.Get("password"), users.From{
 		Origin: trail.Of(r.Context()).Origin(), UserAgent: session.UserAgent(r), Client: open.Request.Client,
 	})
 	if err == nil {
-		err = e.begin(w, r, open, user)
+		err = e.begin(w, r, open, user, page.Remember)
 	}
 	var throttled *users.Throttled
 	switch {
@@ -68,17 +68,17 @@ func (e *Endpoint) SignIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 // begin signs the user in at this browser and sends it on.
-func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interaction.Open, user storage.User) error {
-	_, old, err := e.Sessions.Of(r)
+func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interaction.Open, user storage.User, keep bool) error {
+	b, err := e.Sessions.Begin(r, user, session.ACRPassword, []string{amrPassword}, keep)
 	if err != nil {
 		return err
 	}
-	browser, session, h := e.Sessions.Begin(r, user, session.ACRPassword, []string{amrPassword})
-	act := storage.SignIn{Interaction: open.Handle, Old: old, Browser: browser, Session: session, Origin: trail.Of(r.Context()).Origin()}
-	if _, err := e.Store.SignIn(r.Context(), act); err != nil {
+	b.Act.Interaction = open.Handle
+	in, err := e.Store.SignIn(r.Context(), b.Act)
+	if err != nil {
 		return err
 	}
-	e.Sessions.SetCookie(w, h)
+	e.Sessions.Begun(w, b, in)
 	http.Redirect(w, r, e.Interactions.URL(interaction.ContinuePath, open), http.StatusSeeOther)
 	return nil
 }

@@ -153,6 +153,7 @@ func (e *Endpoint) Confirm(w http.ResponseWriter, r *http.Request) error {
 
 // signedOut sends the browser back, or says that it is done.
 func (e *Endpoint) signedOut(w http.ResponseWriter, r *http.Request, req request) {
+	e.Sessions.State(w, r, nil)
 	if req.back != "" {
 		oauth.SeeOther(w, req.back)
 		return

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -255,7 +256,9 @@ func Form(body string) (PageForm, bool) {
 			f.Action, found = attr(n, "action"), true
 		case "input":
 			f.Names = append(f.Names, attr(n, "name"))
-			f.Values.Set(attr(n, "name"), attr(n, "value"))
+			if attr(n, "type") != "checkbox" || slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "checked" }) {
+				f.Values.Set(attr(n, "name"), attr(n, "value"))
+			}
 		case "button":
 			f.Names = append(f.Names, attr(n, "name"))
 		}

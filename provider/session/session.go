@@ -1,12 +1,14 @@
-// Package session finds out who is signed in at a browser, and makes the rows of a new sign-in.
+// Package session finds out who is signed in at a browser, makes the rows of a new sign-in, and tells clients whether that changed.
 //
 // A browser is one cookie jar. Its cookie is a handle (id and secret, of which only the hash is stored) and changes at each
-// sign-in, so that a cookie known from before is worth nothing. One browser holds one session per account.
+// sign-in, so that a cookie known from before is worth nothing. One browser holds one session per account. Two more cookies carry no
+// authority: by one a browser is known again, by the other (state.go) scripts see that somebody signed in or out.
 package session
 
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -20,8 +22,14 @@ import (
 	"signet/storage"
 )
 
-// browserCookie holds the browser's handle.
-const browserCookie = "browser"
+// The cookies, beside the one of state.go.
+const (
+	browserCookie = "browser" // the browser's handle
+	deviceCookie  = "device"  // by which a browser is known again; it opens nothing
+)
+
+// deviceLife is how long a browser that is not used is remembered.
+const deviceLife = 365 * 24 * time.Hour
 
 // Options is what sessions are made with.
 type Options struct {
@@ -29,6 +37,7 @@ type Options struct {
 	Cookies  cookie.Jar
 	Idle     time.Duration // a session ends when it was not used for so long
 	Absolute time.Duration // and after so long in any case
+	Kept     time.Duration // both, where the user chose to stay signed in
 	Now      func() time.Time
 }
 
@@ -58,22 +67,73 @@ func (s *Sessions) Of(r *http.Request) ([]storage.SessionUser, storage.Handle, e
 	return sessions, h, err
 }
 
-// Begin makes the rows of a sign-in that just happened at r's browser, and the handle that becomes its cookie.
-func (s *Sessions) Begin(r *http.Request, u storage.User, acr string, amr []string) (storage.Browser, storage.Session, storage.Handle) {
-	now := s.Now()
-	h := storage.NewHandle(now)
-	b := storage.Browser{ID: h.ID, SecretHash: h.Hash(), Created: now, Expires: now.Add(s.Absolute)}
-	return b, storage.Session{
-		ID: storage.NewID(now), Browser: b.ID, User: u.Sub, Epoch: u.Epoch,
-		AuthTime: now, ACR: acr, AMR: amr,
-		Created: now, LastUsed: now, IdleExpires: now.Add(min(s.Idle, s.Absolute)), Expires: now.Add(s.Absolute),
-		Address: trail.Of(r.Context()).Address, UserAgent: short(r.UserAgent()),
-	}, h
+// A Beginning is a sign-in at a browser, before it is stored.
+type Beginning struct {
+	Act             storage.SignIn
+	before          []storage.SessionUser // live there until now
+	state           string                // the browser's until now
+	browser, device storage.Handle
 }
 
-// SetCookie hands the browser its handle.
-func (s *Sessions) SetCookie(w http.ResponseWriter, h storage.Handle) {
-	s.Cookies.Set(w, browserCookie, h.String())
+// Begin makes the act of a sign-in that just happened at r's browser; its Interaction is the caller's to set. Keep says that the user chose to
+// stay signed in there.
+func (s *Sessions) Begin(r *http.Request, u storage.User, acr string, amr []string, keep bool) (Beginning, error) {
+	before, old, err := s.Of(r)
+	if err != nil {
+		return Beginning{}, err
+	}
+	now := s.Now()
+	b := Beginning{before: before, state: s.Cookies.Get(r, stateCookie), browser: storage.NewHandle(now)}
+	if b.device, err = storage.ParseHandle(s.Cookies.Get(r, deviceCookie)); err != nil {
+		b.device = storage.NewHandle(now)
+	}
+	idle, absolute := min(s.Idle, s.Absolute), s.Absolute
+	if keep {
+		idle, absolute = s.Kept, s.Kept
+	}
+	origin := trail.Of(r.Context()).Origin()
+	b.Act = storage.SignIn{
+		Old: old, Device: b.device.Hash(), Origin: origin,
+		Browser: storage.Browser{ID: b.browser.ID, SecretHash: b.browser.Hash(), Created: now, Expires: now.Add(absolute)},
+		Session: storage.Session{
+			ID: storage.NewID(now), Browser: b.browser.ID, User: u.Sub, Epoch: u.Epoch,
+			AuthTime: now, ACR: acr, AMR: amr, Kept: keep,
+			Created: now, LastUsed: now, IdleExpires: now.Add(idle), Expires: now.Add(absolute),
+			Address: origin.Address, UserAgent: short(r.UserAgent()),
+		},
+	}
+	return b, nil
+}
+
+// Begun hands the browser its cookies once the act is stored. They stay when the browser is closed if the user wants that of one of the
+// accounts; how long each session lives is its own.
+func (s *Sessions) Begun(w http.ResponseWriter, b Beginning, in storage.SignedIn) {
+	live := slices.DeleteFunc(slices.Clone(b.before), func(s storage.SessionUser) bool { return s.Session.User == in.Session.User })
+	live = append(live, storage.SessionUser{Session: in.Session})
+	s.Cookies.Keep(w, browserCookie, b.browser.String(), s.life(live))
+	s.Cookies.Keep(w, deviceCookie, b.device.String(), deviceLife)
+	if !isOf(b.state, live) {
+		b.state = stateOf(rand.Text(), live)
+	}
+	s.Cookies.Show(w, stateCookie, b.state, s.life(live))
+}
+
+// life is how long cookies stay when the browser is closed: until the last session ends whose user wanted to stay signed in.
+func (s *Sessions) life(live []storage.SessionUser) (life time.Duration) {
+	for _, l := range live {
+		if l.Session.Kept {
+			life = max(life, l.Session.Expires.Sub(s.Now()))
+		}
+	}
+	return life
+}
+
+// IdleOf is how long a session lives without use.
+func (s *Sessions) IdleOf(session storage.Session) time.Duration {
+	if session.Kept {
+		return s.Kept
+	}
+	return s.Idle
 }
 
 // End ends sessions, as their user wished.
