@@ -8,6 +8,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"signet/audit"
@@ -46,6 +47,7 @@ func Run(ctx context.Context, store storage.Checked, now time.Time) (Report, err
 		return c.report, err
 	}
 	c.unanswered()
+	c.shared()
 	return c.report, nil
 }
 
@@ -55,6 +57,7 @@ type checker struct {
 	report Report
 
 	users, clients map[string]bool   // that there are, or were
+	numbers        []uint64          // of the status list, that something has
 	logins         map[string]string // that users should be found by
 	macs           map[uint32]bool   // keys of refresh tokens
 	chain          audit.Link        // how far the audit log came
@@ -73,6 +76,9 @@ func (c *checker) row(row storage.Row) error {
 	if err != nil {
 		c.fault(storage.Fault{Kind: row.Kind, Key: fmt.Sprintf("no. %d", c.report.Rows[row.Kind]), Problem: err.Error()})
 		return nil
+	}
+	if n := rows.Number(record); n != 0 && row.Kind != storage.KindMark {
+		c.numbers = append(c.numbers, n)
 	}
 	switch r := record.(type) {
 	case storage.RemovedID:
@@ -99,9 +105,7 @@ func (c *checker) row(row storage.Row) error {
 		c.swept(longMargin, r.Expires, r.IdleExpires)
 	case storage.Consent:
 		c.known(row.Kind, r.User+" "+r.Client, r.User, r.Client)
-		if there, ever := c.users[r.User]; ever && !there {
-			c.fault(storage.Fault{Kind: row.Kind, Key: r.User + " " + r.Client, Problem: "its user was removed, and it was left behind"})
-		}
+		c.leftBehind(row.Kind, r.User+" "+r.Client, r.User)
 	case storage.Family:
 		c.family(row.Kind, r)
 	case storage.InitialToken:
@@ -115,6 +119,13 @@ func (c *checker) row(row storage.Row) error {
 		c.swept(shortMargin, r.Expires)
 	case storage.SpentAssertion:
 		c.swept(shortMargin, r.Expires)
+	case storage.Notice:
+		c.notice(row.Kind, r)
+	case storage.History:
+		c.known(row.Kind, r.User, r.User, "")
+		c.leftBehind(row.Kind, r.User, r.User)
+	case storage.Mark:
+		c.swept(0, r.Until)
 	case audit.Record:
 		c.link(r)
 	case audit.Entry:
@@ -144,6 +155,31 @@ func (c *checker) known(kind storage.Kind, key, user, client string) {
 	}
 	if _, ever := c.clients[client]; !ever && client != "" {
 		c.fault(storage.Fault{Kind: kind, Key: key, Problem: fmt.Sprintf("there never was a client %q", client)})
+	}
+}
+
+// leftBehind finds what should have gone with its user.
+func (c *checker) leftBehind(kind storage.Kind, key, user string) {
+	if there, ever := c.users[user]; ever && !there {
+		c.fault(storage.Fault{Kind: kind, Key: key, Problem: "its user was removed, and it was left behind"})
+	}
+}
+
+func (c *checker) notice(kind storage.Kind, n storage.Notice) {
+	key := fmt.Sprintf("%s/%d", n.Ending, n.Number)
+	c.known(kind, key, n.User, n.Client)
+	switch n.State {
+	case storage.NoticePending:
+		if !n.Settled.IsZero() {
+			c.fault(storage.Fault{Kind: kind, Key: key, Problem: "it is pending, and was settled"})
+		}
+	case storage.NoticeDelivered, storage.NoticeFailed:
+		if n.Settled.IsZero() {
+			c.fault(storage.Fault{Kind: kind, Key: key, Problem: "it does not say when it was settled, so it is never deleted"})
+		}
+		c.swept(storage.NoticeLife, n.Settled)
+	default:
+		c.fault(storage.Fault{Kind: kind, Key: key, Problem: fmt.Sprintf("its state is %.20q, which is none", string(n.State))})
 	}
 }
 
@@ -209,5 +245,15 @@ func (c *checker) login(l storage.Login) {
 func (c *checker) unanswered() {
 	for name, sub := range c.logins {
 		c.fault(storage.Fault{Kind: storage.KindUser, Key: sub, Problem: fmt.Sprintf("its sign-in name %q does not lead to it", name)})
+	}
+}
+
+// shared finds numbers of the status list that two have: who revokes one of them revokes the other.
+func (c *checker) shared() {
+	slices.Sort(c.numbers)
+	for i, n := range c.numbers {
+		if i > 0 && c.numbers[i-1] == n {
+			c.fault(storage.Fault{Problem: fmt.Sprintf("the number %d of the status list was given twice", n)})
+		}
 	}
 }

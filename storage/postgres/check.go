@@ -2,11 +2,14 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"signet/storage"
+	"signet/storage/codec"
 	"signet/storage/rows"
 )
 
@@ -25,6 +28,9 @@ func (s *Store) Check(ctx context.Context, row func(storage.Row) error, login fu
 		if err := (exporter{ctx, tx, row, found, look}).all(); err != nil {
 			return err
 		}
+		if err := checkColumns(ctx, tx, fault); err != nil {
+			return err
+		}
 		var l storage.Login
 		logins, err := tx.Query(ctx, `SELECT login, sub FROM signet.logins`)
 		if err != nil {
@@ -36,6 +42,48 @@ func (s *Store) Check(ctx context.Context, row func(storage.Row) error, login fu
 		})
 		return err
 	})
+}
+
+// checkColumns looks at columns that acts go by: a row that they do not lead to would not be ended with the others.
+func checkColumns(ctx context.Context, tx pgx.Tx, fault func(storage.Fault)) error {
+	var key, session, record pgtype.DriverBytes
+	var sub, state string
+	var number, last int64
+	var pending bool
+	each := func(sql string, targets []any, found func()) error {
+		all, err := tx.Query(ctx, sql)
+		if err == nil {
+			_, err = pgx.ForEachRow(all, targets, func() error { found(); return nil })
+		}
+		return err
+	}
+	wrong := func(kind storage.Kind, key []byte, columns string) {
+		fault(storage.Fault{Kind: kind, Key: printable(key), Problem: "its columns " + columns + " say otherwise than its record"})
+	}
+	return errors.Join(
+		each(`SELECT id, sub, record FROM signet.sessions`, []any{&key, &sub, &record}, func() {
+			var s storage.Session
+			if codec.Decode(record, &s) == nil && s.User != sub {
+				wrong(storage.KindSession, key, "sub")
+			}
+		}),
+		each(`SELECT id, sub, session, status, last_value, record FROM signet.families, signet.numbers`,
+			[]any{&key, &sub, &session, &number, &last, &record}, func() {
+				var f storage.Family
+				if codec.Decode(record, &f) == nil && (f.Authorization.User != sub || string(f.Authorization.Session[:]) != string(session)) {
+					wrong(storage.KindFamily, key, "sub, session")
+				}
+				if number > last {
+					fault(storage.Fault{Kind: storage.KindFamily, Key: printable(key), Problem: "it has a number that was not given yet"})
+				}
+			}),
+		each(`SELECT ending, number, state, settled IS NULL, record FROM signet.outbox`, []any{&key, &number, &state, &pending, &record}, func() {
+			var n storage.Notice
+			if codec.Decode(record, &n) == nil && (string(n.State) != state || pending != (n.State == storage.NoticePending)) {
+				wrong(storage.KindNotice, noticeKey(key, number), "state, settled")
+			}
+		}),
+	)
 }
 
 // misplaced says what is wrong with a row that is not under its record's own key, and so is not found.

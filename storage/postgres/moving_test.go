@@ -77,7 +77,13 @@ func TestCheckFinds(t *testing.T) {
 	if _, err := s.SaveUser(t.Context(), storage.User{Sub: "ann", Name: "ann"}, false, storage.Change{}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.EndUser(t.Context(), plantMany(t, s, 1, 1), change); err != nil {
+		t.Fatal(err)
+	}
 	for _, sql := range []string{
+		`UPDATE signet.sessions SET sub = 'x'`,
+		`UPDATE signet.families SET sub = 'x', status = 99`,
+		`UPDATE signet.outbox SET settled = now()`,
 		`INSERT INTO signet.users (sub, revision, record) SELECT 'bob', 1, record FROM signet.users WHERE sub = 'ann'`,
 		`INSERT INTO signet.assertions (client, jti, expires) VALUES ('c', 'short', now())`,
 		`INSERT INTO signet.audit (time, record) VALUES (now(), '\x01ff')`,
@@ -88,7 +94,8 @@ func TestCheckFinds(t *testing.T) {
 	}
 	found := map[storage.Kind]int{}
 	err := s.Check(t.Context(), func(storage.Row) error { return nil }, func(storage.Login) {}, func(f storage.Fault) { found[f.Kind]++ })
-	if err != nil || found[storage.KindUser] != 1 || found[storage.KindAssertion] != 1 || found[storage.KindEntry] != 1 {
+	if err != nil || found[storage.KindUser] != 1 || found[storage.KindAssertion] != 1 || found[storage.KindEntry] != 1 ||
+		found[storage.KindSession] != 1 || found[storage.KindFamily] != 2 || found[storage.KindNotice] != 1 {
 		t.Errorf("%v, %v", found, err)
 	}
 	for _, err := range s.Export(t.Context()) {
