@@ -53,6 +53,7 @@ type Metrics struct {
 	swept     prometheus.Counter
 	lastSweep prometheus.Gauge
 	fetches   *prometheus.CounterVec
+	notices   *prometheus.CounterVec
 }
 
 // New returns a Metrics that has counted nothing yet.
@@ -65,14 +66,18 @@ func New(o Options) *Metrics {
 	m.swept = counter("sweeper_deleted_rows_total", "Expired rows that were deleted")
 	m.lastSweep = gauge("sweeper_last_run_timestamp_seconds", "When the last sweep came to its end; before the first one, when the server started")
 	m.fetches = prometheus.NewCounterVec(opts("fetches_total", "Documents that were fetched for clients, by result: ok, refused (by our rules) or failed"), []string{"result"})
+	m.notices = prometheus.NewCounterVec(opts("notices_total", "Attempts to tell a client of a logout, by result: delivered, pending (it is tried again) or failed (for good)"), []string{"result"})
 	m.lastSweep.SetToCurrentTime() // as if the start had swept: an alert on its age is not about the first minute
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "Which build this is; always 1",
 		ConstLabels: prometheus.Labels{"version": o.Version, "revision": o.Revision}})
 	build.Set(1)
-	m.registry.MustRegister(m.swept, m.lastSweep, m.fetches, build, newState(o),
+	m.registry.MustRegister(m.swept, m.lastSweep, m.fetches, m.notices, build, newState(o),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, result := range []string{"ok", "refused", "failed"} { // an alert on the increase of one wants its zero
 		m.fetches.WithLabelValues(result)
+	}
+	for _, state := range []storage.NoticeState{storage.NoticeDelivered, storage.NoticePending, storage.NoticeFailed} {
+		m.notices.WithLabelValues(string(state))
 	}
 	return m
 }
@@ -105,6 +110,9 @@ func (m *Metrics) Fetching(context.Context, string) func(error) {
 		m.fetches.WithLabelValues(result).Inc()
 	}
 }
+
+// Told is for [signet/provider/ending.Options]: what became of a notice by an attempt.
+func (m *Metrics) Told(state string) { m.notices.WithLabelValues(state).Inc() }
 
 func opts(name, help string) prometheus.CounterOpts {
 	return prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}

@@ -19,7 +19,7 @@ const readyTimeout = 2 * time.Second
 type state struct {
 	Options
 
-	ready, keyAge, keyRotation, keyFailures *prometheus.Desc
+	ready, keyAge, keyRotation, keyFailures, owed, owedSince *prometheus.Desc
 
 	mu    sync.Mutex
 	store map[string]*prometheus.Desc // by the measure's name
@@ -38,6 +38,8 @@ func newState(o Options) *state {
 		keyAge:      desc("key_age_seconds", "How long ago a key was made, by algorithm and state: next, active; of several the oldest", "alg", "state"),
 		keyRotation: desc("key_rotation_seconds", "How long until the active key's successor signs; less than 0: it is late", "alg"),
 		keyFailures: desc("key_failures_total", "How often the keys could not be looked after"),
+		owed:        desc("notices_pending", "Notices of logouts that clients have not taken yet"),
+		owedSince:   desc("notices_oldest_seconds", "How long the oldest of them has waited"),
 		store:       map[string]*prometheus.Desc{},
 	}
 }
@@ -52,6 +54,7 @@ func (s *state) Collect(to chan<- prometheus.Metric) {
 	s.part(to, "storage", s.Store.Ready(ctx))
 	s.part(to, "keys", s.Keys.Ready())
 	s.ring(to)
+	s.outbox(ctx, to)
 	if m, ok := s.Store.(storage.Measured); ok {
 		for _, measure := range m.Measure() {
 			to <- s.measure(measure)
@@ -88,6 +91,23 @@ func (s *state) ring(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(s.keyAge, prometheus.GaugeValue, now.Sub(made).Seconds(), k.alg, string(k.state))
 	}
 	to <- prometheus.MustNewConstMetric(s.keyFailures, prometheus.CounterValue, float64(s.Keys.Failures()))
+}
+
+func (s *state) outbox(ctx context.Context, to chan<- prometheus.Metric) {
+	outbox, ok := s.Store.(storage.Outbox)
+	if !ok {
+		return
+	}
+	pending, since, _, err := outbox.Owed(ctx, 0)
+	if err != nil {
+		return // the store's readiness says it
+	}
+	oldest := 0.0
+	if pending > 0 {
+		oldest = max(s.Now().Sub(since).Seconds(), 0)
+	}
+	to <- prometheus.MustNewConstMetric(s.owed, prometheus.GaugeValue, float64(pending))
+	to <- prometheus.MustNewConstMetric(s.owedSince, prometheus.GaugeValue, oldest)
 }
 
 func (s *state) measure(m storage.Measure) prometheus.Metric {

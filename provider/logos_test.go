@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/png"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,11 +20,15 @@ import (
 // apps answers as an app's server does.
 type apps map[string]fetch.Document
 
-func (a apps) Get(_ context.Context, url string, _ ...string) (fetch.Document, error) {
-	if d, ok := a[url]; ok {
+func (a apps) Get(_ context.Context, address string, _ ...string) (fetch.Document, error) {
+	if d, ok := a[address]; ok {
 		return d, nil
 	}
 	return fetch.Document{}, errors.New("no route to host")
+}
+
+func (apps) Post(context.Context, string, url.Values) (fetch.Reply, error) {
+	return fetch.Reply{}, errors.New("no route to host")
 }
 
 // Registration 2: logo_uri, policy_uri and tos_uri are shown before the person agrees; the logo from our own origin.

@@ -26,6 +26,7 @@ import (
 	"signet/provider/clientauth"
 	"signet/provider/cookie"
 	"signet/provider/discovery"
+	"signet/provider/ending"
 	"signet/provider/interaction"
 	"signet/provider/issue"
 	"signet/provider/kept"
@@ -57,13 +58,15 @@ type Options struct {
 	HS256 bool
 	// UnsignedRequests lets request objects in that are not signed. Whoever sends the browser here can write one.
 	UnsignedRequests bool
-	// Fetch gets what clients name by its URL; nil: from public addresses alone.
-	Fetch     keyset.Fetcher
+	// Fetch gets what clients name by its URL, and tells them what they want to be told at theirs; nil: at public addresses alone.
+	Fetch     Fetcher
 	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
 	Lifetimes Lifetimes
 	// TrustedProxies are the CIDR prefixes whose X-Forwarded-For is believed. None: the connection's address is the client's.
 	TrustedProxies []string
 	Limits         *limit.Limits // nil: there are none
+	// Ended is called after what may have left notices in the store's outbox (see [ending.Worker]); nil: nobody is.
+	Ended func()
 	// Later records what need not be recorded before its answer; nil: it is, in Store.
 	Later audit.Recorder
 
@@ -76,6 +79,12 @@ type Options struct {
 
 	Observer Observer // nil: nothing is counted
 	Tracer   Tracer   // nil: nothing is traced
+}
+
+// Fetcher is the way out to clients; a [fetch.Client] is one.
+type Fetcher interface {
+	keyset.Fetcher
+	ending.Poster
 }
 
 // Observer counts requests; [signet/metrics.Metrics] is one.
@@ -165,6 +174,7 @@ type Provider struct {
 	observer Observer
 	tracer   Tracer
 	seen     seen.Page
+	courier  *ending.Courier
 }
 
 // New makes a provider.
@@ -191,6 +201,9 @@ func New(o Options) (*Provider, error) {
 	if err := errors.Join(o.Lifetimes.complete(), o.Registration.complete()); err != nil {
 		return nil, err
 	}
+	if o.Ended != nil {
+		o.Store = ending.Waking(o.Store, o.Ended)
+	}
 	pages, err := web.New(o.Issuer)
 	if err != nil {
 		return nil, err
@@ -209,13 +222,14 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.courier = e.courier
 	p.Handler, err = p.routes(o, issuer, e)
 	return p, err
 }
 
 // fetched is what remembers documents of clients.
 type fetched struct {
-	by      keyset.Fetcher
+	by      Fetcher
 	keys    *keyset.Keys
 	objects *requestobject.Reader
 	logos   *logos.Logos
@@ -238,6 +252,9 @@ func newFetched(o Options, issuer *url.URL) fetched {
 // basePath is the issuer's path without a slash at the end.
 func basePath(issuer *url.URL) string { return strings.TrimSuffix(issuer.EscapedPath(), "/") }
 
+// Courier brings notices to clients, as this provider's settings have it.
+func (p *Provider) Courier() *ending.Courier { return p.courier }
+
 // Probe returns a path below the issuer that says, for a minute, how a request looks when it arrives.
 func (p *Provider) Probe() (string, error) { return p.seen.Open() }
 
@@ -252,6 +269,7 @@ type endpoints struct {
 	token     *token.Endpoint
 	info      *tokeninfo.Endpoint
 	register  *register.Endpoint // nil: off
+	courier   *ending.Courier
 }
 
 func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetched) (endpoints, error) {
@@ -285,6 +303,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	}
 	return endpoints{
 		register:  registering,
+		courier:   &ending.Courier{Clients: o.Store, Tokens: issuing, Post: o.Fetch, Log: o.Log},
 		discovery: metadata,
 		authorize: authorize.New(authorize.Options{
 			Store: o.Store, Kept: waiting, Issuer: issuing, Objects: documents.objects, Sessions: sessions, Interactions: interactions, Pages: pages,

@@ -12,6 +12,7 @@ import (
 
 	"signet/metrics"
 	"signet/provider"
+	"signet/provider/ending"
 	"signet/storage"
 	"signet/tracing"
 )
@@ -103,6 +104,13 @@ func (o observed) fetching(ctx context.Context, host string) func(error) {
 func (o observed) swept(rows int) {
 	if o.metrics != nil {
 		o.metrics.Swept(rows)
+	}
+}
+
+// told is told of each attempt to tell a client of a logout.
+func (o observed) told(outcome ending.Outcome) {
+	if o.metrics != nil {
+		o.metrics.Told(string(outcome.State))
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"signet/notary"
 	"signet/provider"
 	"signet/provider/admin"
+	"signet/provider/ending"
 	"signet/provider/limit"
 	"signet/storage"
 	"signet/users"
@@ -44,6 +45,7 @@ type server struct {
 	limits      *limit.Limits
 	later       *audit.Later
 	notary      *notary.Notary
+	outbox      *ending.Worker
 	certificate *certificate
 	public      []net.Listener
 	observed    observed
@@ -99,6 +101,9 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	s.later = audit.NewLater(s.store, log)
 	s.notary = &notary.Notary{Store: s.store, Signer: s.keys, Issuer: cfg.Issuer, Now: time.Now, Log: log}
 	s.limits = limit.New(limit.Options{Rates: rates(cfg.RateLimits), Store: s.store, Log: log})
+	s.outbox = ending.New(ending.Options{
+		Store: s.store, Courier: func() *ending.Courier { return s.now.Load().provider.Courier() }, Log: log, Told: s.observed.told,
+	})
 	return s, s.adopt(ctx, first, nil, time.Now())
 }
 
@@ -187,7 +192,7 @@ func (s *server) providerOptions(next, before *setup) provider.Options {
 		proxies = append(proxies, p.String())
 	}
 	options := provider.Options{
-		Fetch: next.fetch, Limits: s.limits, Later: s.later, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
+		Fetch: next.fetch, Limits: s.limits, Later: s.later, Ended: s.outbox.Wake, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
 		Registration: provider.Registration{Policy: cfg.Registration, PKCE: cfg.RegistrationPKCE, Statements: next.statements},
 		HS256:        cfg.Keys.HS256(), UnsignedRequests: cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
@@ -250,7 +255,12 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	if s.cfg.TLSCert != "" {
 		public.TLSConfig = tlsConfig(s.certificate)
 	}
-	operator := httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.now.Load().operator.ServeHTTP(w, r) }), s.log)
+	operator := httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet { // it may end something
+			defer s.outbox.Wake()
+		}
+		s.now.Load().operator.ServeHTTP(w, r)
+	}), s.log)
 	operator.ConnContext = admin.ConnContext
 
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // keys and sweeping go on while requests are finished
@@ -258,6 +268,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	upkeep.Go(func() { s.keys.Run(background) })
 	upkeep.Go(func() { s.notary.Run(background) })
 	upkeep.Go(func() { s.hangups(background) })
+	upkeep.Go(func() { s.outbox.Run(background) })
 	upkeep.Go(func() {
 		storage.Sweeper{Store: s.store, Retention: func() time.Duration { return s.now.Load().cfg.Audit.Retention }, Log: s.log, Swept: s.observed.swept}.Run(background)
 	})

@@ -12,7 +12,7 @@ import (
 )
 
 // Metadata is the metadata document, in the order in which people read it. Its members are those of OpenID Connect Discovery 3,
-// RFC 8414 section 2, RFC 9207 section 3, RP-Initiated Logout 2.1 and Session Management 3.3.
+// RFC 8414 section 2, RFC 9207 section 3, RP-Initiated Logout 2.1, Session Management 3.3 and Back-Channel Logout 2.1.
 type Metadata struct {
 	Issuer string `json:"issuer"`
 
@@ -64,6 +64,10 @@ type Metadata struct {
 	RequireRequestURIRegistration bool `json:"require_request_uri_registration"`
 
 	RequestObjectSigningAlgValuesSupported []string `json:"request_object_signing_alg_values_supported"`
+
+	// OpenID Connect Back-Channel Logout 2.1.
+	BackchannelLogoutSupported        bool `json:"backchannel_logout_supported"`
+	BackchannelLogoutSessionSupported bool `json:"backchannel_logout_session_supported"`
 
 	// Absent where request objects cannot be encrypted to us.
 	RequestObjectEncryptionAlgValuesSupported []string `json:"request_object_encryption_alg_values_supported,omitempty"`
@@ -125,6 +129,9 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		RequestParameterSupported:     true,
 		RequestURIParameterSupported:  true,
 		RequireRequestURIRegistration: true,
+
+		BackchannelLogoutSupported:        true,
+		BackchannelLogoutSessionSupported: true,
 	}
 }
 

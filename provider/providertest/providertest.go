@@ -22,6 +22,7 @@ import (
 	"signet/keys"
 	"signet/keys/keystest"
 	"signet/provider"
+	"signet/provider/ending"
 	"signet/provider/limit"
 	"signet/resources"
 	"signet/storage"
@@ -64,10 +65,13 @@ type Server struct {
 	Store    storage.Store
 	Keys     *keys.Keys
 	Clock    *Clock
-	HTTP     *http.Client // without cookies; follows no redirect
+	HTTP     *http.Client   // without cookies; follows no redirect
+	Outbox   *ending.Worker // which tells clients of logouts; when the clock moved it wants to be woken
 	tb       testing.TB
 	options  provider.Options
-	serving  *atomic.Pointer[provider.Provider]
+
+	stopOutbox func(func())
+	serving    *atomic.Pointer[provider.Provider]
 }
 
 // Config is what a test may change before the provider is made. A Store that is set is used, and closed at the end; otherwise there is one
@@ -135,10 +139,26 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 	if c.Rates != nil {
 		c.Limits = limit.New(limit.Options{Rates: *c.Rates, Store: c.Options.Store, Now: c.Now, Log: c.Log})
 	}
+	serving := &atomic.Pointer[provider.Provider]{}
+	outbox := ending.New(ending.Options{Store: store, Courier: func() *ending.Courier { return serving.Load().Courier() }, Now: c.Now, Log: c.Log})
+	if c.Ended == nil {
+		c.Ended = outbox.Wake
+	}
 	p, err := provider.New(c.Options)
 	must(tb, err)
-	serving := &atomic.Pointer[provider.Provider]{}
 	serving.Store(p)
+	working, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
+	var worker sync.WaitGroup
+	worker.Go(func() { outbox.Run(working) })
+	tb.Cleanup(func() {
+		stop()
+		worker.Wait()
+	})
+	stopOutbox := func(meanwhile func()) {
+		stop()
+		meanwhile()
+		worker.Wait()
+	}
 	listener.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serving.Load().ServeHTTP(w, r) })
 	if c.TLS {
 		listener.StartTLS()
@@ -146,7 +166,7 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 		listener.Start()
 	}
 	tb.Cleanup(listener.Close)
-	return &Server{Issuer: c.Issuer, Provider: p, Store: store, Keys: ring, Clock: clock, tb: tb, options: c.Options, serving: serving, HTTP: &http.Client{
+	return &Server{Issuer: c.Issuer, Provider: p, Store: store, Keys: ring, Clock: clock, Outbox: outbox, stopOutbox: stopOutbox, tb: tb, options: c.Options, serving: serving, HTTP: &http.Client{
 		Transport:     listener.Client().Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -186,6 +206,9 @@ func (s *Server) Reload(change func(*provider.Options)) {
 	s.Provider = p
 	s.serving.Store(p)
 }
+
+// StopOutbox has the worker end, does something while it comes to its end, and waits for that.
+func (s *Server) StopOutbox(meanwhile func()) { s.stopOutbox(meanwhile) }
 
 // With is s for a subtest that shares it: failures of what it does are the subtest's.
 func (s *Server) With(tb testing.TB) *Server {
