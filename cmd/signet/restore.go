@@ -172,7 +172,7 @@ func (a *app) restore(ctx context.Context, cfg configs.Config, b source, signOut
 		entry.Detail += ", everybody signed out"
 	}
 	err = b.open(func(r *archive.Reader) error {
-		return to.fill(ctx, restorer, archive.Revive(r.Rows(), signOut), entry)
+		return to.fill(ctx, restorer, archive.Revive(r.Rows(), archive.Revival{Now: entry.Time, Given: s.Given, SignOut: signOut}), entry)
 	})
 	if ctx.Err() != nil {
 		err = errors.New("interrupted; nothing was stored")

@@ -65,7 +65,9 @@ type Header struct {
 type Summary struct {
 	Header
 	Sums map[storage.Kind]rows.Sum `json:"sums"`
-	Ring storage.Ring              `json:"-"` // the key material, which only the master key opens; of revision 0 if there is none
+	// Given is the highest number of the status list in it.
+	Given uint64       `json:"-"`
+	Ring  storage.Ring `json:"-"` // the key material, which only the master key opens; of revision 0 if there is none
 }
 
 // Rows is how many rows it holds.
@@ -334,6 +336,7 @@ func (r *Reader) Verify() (Summary, error) {
 		if ring, ok := record.(storage.Ring); ok {
 			s.Ring = ring
 		}
+		s.Given = max(s.Given, rows.Number(record))
 	}
 	s.Sums = r.sums
 	return s, nil

@@ -232,7 +232,7 @@ func TestSealed(t *testing.T) {
 func TestRevive(t *testing.T) {
 	t.Parallel()
 	kept := func(signOut bool) (names []string, user storage.User) {
-		for row, err := range Revive(each(sample(t)), signOut) {
+		for row, err := range Revive(each(sample(t)), Revival{Now: at, SignOut: signOut}) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,18 +46,27 @@ func (s *town) ok(err error) {
 
 func newTown(t *testing.T) *town {
 	t.Helper()
-	s := &town{T: t, Store: opened(t)}
+	s := opened(t)
+	if _, err := s.SaveClient(t.Context(), storage.Client{ID: app, GrantTypes: []string{"authorization_code"}}, storage.Change{Now: at}); err != nil {
+		t.Fatal(err)
+	}
+	return newTownOn(t, s, "ann")
+}
+
+// newTownOn signs somebody in.
+func newTownOn(t *testing.T, store *bolt.Store, sub string) *town {
+	t.Helper()
+	s := &town{T: t, Store: store}
 	ctx := t.Context()
-	_, err := s.SaveClient(ctx, storage.Client{ID: app, GrantTypes: []string{"authorization_code"}}, storage.Change{Now: at})
-	s.ok(err)
-	s.user, err = s.SaveUser(ctx, storage.User{Sub: "ann", Name: "ann"}, false, storage.Change{Now: at})
+	var err error
+	s.user, err = s.SaveUser(ctx, storage.User{Sub: sub, Name: sub}, false, storage.Change{Now: at})
 	s.ok(err)
 	h := storage.NewHandle(at.Add(time.Minute))
 	s.ok(s.BeginInteraction(ctx, storage.Interaction{ID: h.ID, SecretHash: h.Hash(), Created: at, Expires: at.Add(time.Minute)}, 9))
 	s.browser, s.session = storage.NewHandle(at), storage.NewID(at)
 	_, err = s.SignIn(ctx, storage.SignIn{
 		Interaction: h, Browser: storage.Browser{ID: s.browser.ID, SecretHash: s.browser.Hash(), Expires: at.Add(time.Hour)},
-		Session: storage.Session{ID: s.session, User: "ann", Created: at, IdleExpires: at.Add(time.Hour), Expires: at.Add(time.Hour)},
+		Session: storage.Session{ID: s.session, User: sub, Created: at, IdleExpires: at.Add(time.Hour), Expires: at.Add(time.Hour)},
 	})
 	s.ok(err)
 	return s
@@ -67,7 +77,7 @@ func (s *town) code() storage.Handle {
 	s.Helper()
 	h := storage.NewHandle(at.Add(time.Minute))
 	s.ok(s.Authorize(s.Context(), storage.Issue{
-		Authorization: storage.Authorization{Client: app, User: "ann", Session: s.session, Epoch: s.user.Epoch, Offline: true},
+		Authorization: storage.Authorization{Client: app, User: s.user.Sub, Session: s.session, Epoch: s.user.Epoch, Offline: true},
 		Code:          &storage.Code{ID: h.ID, SecretHash: h.Hash(), Expires: at.Add(time.Minute)}, Idle: time.Hour, Now: at,
 	}))
 	return h
@@ -87,11 +97,13 @@ func (s *town) rotate(f storage.Family) (storage.Family, error) {
 // restored is the town as a restore of a backup leaves it.
 func (s *town) restored(file []byte, signOut bool) *town {
 	s.Helper()
+	summary, err := Verify(bytes.NewReader(file))
+	s.ok(err)
 	r, err := Open(bytes.NewReader(file))
 	s.ok(err)
 	after := *s
 	after.Store = opened(s.T)
-	s.ok(after.Import(s.Context(), Revive(r.Rows(), signOut)))
+	s.ok(after.Import(s.Context(), Revive(r.Rows(), Revival{Now: at, Given: summary.Given, SignOut: signOut})))
 	return &after
 }
 
@@ -176,5 +188,66 @@ func TestWhatAClientGotForItself(t *testing.T) {
 			}
 			s.ok(after.EndService(t.Context(), app, c.ServiceSeries, storage.Change{Now: at}))
 		}
+	}
+}
+
+// TestWhatARestoredServerOwes takes a backup while a notice is being delivered, and restores it.
+func TestWhatARestoredServerOwes(t *testing.T) {
+	t.Parallel()
+	s := newTown(t)
+	client, err := s.Client(t.Context(), app)
+	s.ok(err)
+	client.BackchannelLogoutURI, client.GrantTypes = "https://app.example/out", append(client.GrantTypes, "client_credentials")
+	client, err = s.SaveClient(t.Context(), client, storage.Change{Now: at})
+	s.ok(err)
+	over, err := s.redeem(s.code())
+	s.ok(err)
+	s.ok(s.EndFamily(t.Context(), over.ID, app, storage.Change{Now: at}))
+	_, err = s.EndSessions(t.Context(), []storage.ID{s.session}, storage.Change{Now: at})
+	s.ok(err)
+	claimed, err := s.ClaimNotices(t.Context(), at, at.Add(time.Minute), 9)
+	s.ok(err)
+	next := newTownOn(t, s.Store, "bob")
+	lasting, err := next.redeem(next.code())
+	s.ok(err)
+	var file bytes.Buffer
+	s.ok(Write(&file, made, s.Export(t.Context())))
+
+	after := s.restored(file.Bytes(), false)
+	again, err := after.ClaimNotices(t.Context(), at, at.Add(time.Minute), 9)
+	if err != nil || len(claimed) != 1 || len(again) != 1 || again[0].Session != s.session || again[0].Attempts != 2 {
+		t.Errorf("what was owed is %+v, and after a restore %+v: %v", claimed, again, err)
+	}
+	service, err := after.Client(t.Context(), app)
+	s.ok(err)
+	after.marked(over.Status, client.ServiceStatus)
+	next.Store = after.Store
+	fresh, err := next.redeem(next.code())
+	s.ok(err)
+	numbers := []uint64{over.Status, lasting.Status, client.ServiceStatus, service.ServiceStatus, fresh.Status}
+	slices.Sort(numbers)
+	if numbers[0] == 0 || len(slices.Compact(numbers)) != 5 {
+		t.Errorf("a number was given twice: %v", numbers)
+	}
+
+	out := s.restored(file.Bytes(), true)
+	out.marked(over.Status, client.ServiceStatus, lasting.Status)
+	owed, err := out.ClaimNotices(t.Context(), at, at.Add(time.Minute), 9)
+	if err != nil || len(owed) != 2 || !slices.ContainsFunc(owed, func(n storage.Notice) bool { return n.Session == next.session && n.Client == app }) {
+		t.Errorf("signed out, what is owed is %+v, %v", owed, err)
+	}
+	if su, err := out.Session(t.Context(), next.session); err != nil || su.Session.Ended.IsZero() {
+		t.Errorf("signed out, the session is %+v, %v", su.Session, err)
+	}
+}
+
+// marked fails the test unless these numbers are marked, and no others.
+func (s *town) marked(numbers ...uint64) {
+	s.Helper()
+	marks, err := s.Marked(s.Context(), at)
+	s.ok(err)
+	slices.Sort(numbers)
+	if !slices.Equal(marks.Numbers, numbers) {
+		s.Errorf("the marks are %v, want %v", marks.Numbers, numbers)
 	}
 }
