@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -37,10 +38,9 @@ func mailServer(t *testing.T, recipient string) (port int, data <-chan string) {
 			}
 			verb, _, _ := strings.Cut(line, " ")
 			if err = text.PrintfLine("%s", answers[verb]); err == nil && verb == "DATA" {
-				var b []byte
-				b, err = io.ReadAll(text.DotReader())
+				b, readErr := io.ReadAll(text.DotReader())
 				taken <- string(b)
-				err = text.PrintfLine("250 taken")
+				err = errors.Join(readErr, text.PrintfLine("250 taken"))
 			}
 		}
 	}()
