@@ -23,10 +23,11 @@
 // had come later. Two that insert one key are told apart by the key: the second one fails, runs anew, and finds the row.
 //
 // READ COMMITTED is enough for that: whatever an act changes it has guarded. What it only read may be older than its commit by those
-// milliseconds, and that is harmless where it matters: a user's end, a session's end and a client's removal kill by what rows say of
-// each other (epoch, session, client), not by walking them, so a family that was begun or moved in that moment is dead as well. The one exception is a
-// consent beside a user who is removed: Authorize holds the user's row for it. SERIALIZABLE would make every act pay for what
-// none needs.
+// milliseconds, and that is harmless where rows say of each other what is dead (epoch, session, client). Where more hangs on it than life, an act
+// holds what it read until its commit (sameUser, sameSession): a consent or a history beside a user who is removed, and whatever is begun or gets
+// a number beside an ending. An ending owes a mark for each family and a notice for each client, so it has to see all of them: it reads them
+// all (endings.go: a few round trips more), and after it has written what they live by it looks whether others have come. SERIALIZABLE would make every act
+// pay for what few need.
 //
 // The audit entries are in the same pipeline. Their order is that of an identity column: of two acts of which one was answered before
 // the other began it is the order of the commits; of two at the same time it is the order in which they wrote. A number

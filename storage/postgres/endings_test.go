@@ -534,7 +534,7 @@ func plantMany(t testing.TB, s *Store, sessions, families int) (sub string) {
 		err = s.do(t.Context(), func(a *act) error {
 			for i := at; i < min(at+1000, families); i++ {
 				f := newFamily()
-				f.Authorization = storage.Authorization{Client: client, User: sub, Session: ids[i%sessions], Scopes: []string{"openid", "offline_access"}, Offline: i%2 == 0}
+				f.Authorization = storage.Authorization{Client: client, User: sub, Session: ids[i%sessions], Scopes: []string{"openid", "offline_access"}, Offline: i/sessions%2 == 0}
 				a.insertFamily(f, &f.Status)
 			}
 			return nil
@@ -544,4 +544,51 @@ func plantMany(t testing.TB, s *Store, sessions, families int) (sub string) {
 		t.Fatal(err)
 	}
 	return sub
+}
+
+// endEverything does each act of an ending's course once.
+func endEverything(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := t.Context()
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sub := plantMany(t, s, 2, 4)
+	sessions, err := s.Sessions(ctx, sub, epoch)
+	ok(err)
+	families, err := s.Families(ctx, sub, epoch)
+	ok(err)
+	client := families[0].Authorization.Client
+	withdrawn, err := s.Withdraw(ctx, sub, client, change)
+	ok(err)
+	begun := plantMany(t, s, 2, 4)
+	one, err := s.Sessions(ctx, begun, epoch)
+	ok(err)
+	ended, err := s.EndSessions(ctx, []storage.ID{one[0].ID}, change)
+	ok(err)
+	rest, err := s.EndUser(ctx, begun, change)
+	ok(err)
+	if len(sessions) != 2 || len(families) != 4 || withdrawn.Families != 4 || withdrawn.Notices != 2 || ended.Families != 1 || ended.Notices != 1 ||
+		rest.Families != 3 || rest.Notices != 1 {
+		t.Errorf("%d sessions, %d families; ended are %+v, %+v, %+v", len(sessions), len(families), withdrawn, ended, rest)
+	}
+	notices, err := s.ClaimNotices(ctx, epoch, epoch.Add(time.Minute), 10)
+	ok(err)
+	for i, n := range notices {
+		n.State, n.Settled, n.Problem = storage.NoticeFailed, epoch.Add(time.Duration(i)*time.Second), "it hangs"
+		ok(s.SettleNotice(ctx, n, change))
+	}
+	pending, _, failed, err := s.Owed(ctx, 3)
+	ok(err)
+	marks, err := s.Marked(ctx, epoch)
+	ok(err)
+	if len(notices) != 4 || pending != 0 || len(failed) != 3 || failed[2].Settled.Before(failed[0].Settled) || len(marks.Numbers) != 8 || marks.Given != 8 {
+		t.Errorf("%d notices, %d pending, %d failed, marks %+v", len(notices), pending, len(failed), marks)
+	}
+	if n, _, err := s.Sweep(ctx, epoch.Add(storage.NoticeLife+time.Minute), 365*day, 100); err != nil || n < 4+8 {
+		t.Errorf("%d rows were deleted: %v", n, err)
+	}
 }

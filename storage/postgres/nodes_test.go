@@ -264,6 +264,11 @@ func TestModes(t *testing.T) {
 				return func() storage.Store { return openTest(t, url) }
 			})
 		})
+		t.Run(mode+", ending", func(t *testing.T) {
+			t.Parallel()
+			s := openTest(t, with(postgrestest.Database(t), "default_query_exec_mode="+mode))
+			endEverything(t, s)
+		})
 		t.Run(mode+", sweeping", func(t *testing.T) {
 			t.Parallel()
 			s := openTest(t, with(postgrestest.Database(t), "default_query_exec_mode="+mode))

@@ -1,5 +1,0 @@
-package postgres
-
-import "errors"
-
-var errPending = errors.New("this act is not there yet")
