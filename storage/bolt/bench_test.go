@@ -88,3 +88,53 @@ func BenchmarkRotateFamily(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rotations/s")
 }
+
+// BenchmarkRedeemCode answers an authorization and spends its code, by 64 workers: what a sign-in to one more app costs the store.
+func BenchmarkRedeemCode(b *testing.B) {
+	s := openTest(b)
+	const users = 20_000
+	fill(b, s, users)
+	sessions := make([]storage.Session, users)
+	for at := 0; at < users; at += 100 {
+		if err := s.do(b.Context(), func(tx *tx) error {
+			for i := at; i < at+100; i++ {
+				sessions[i] = session(fmt.Sprintf("user%08d", i))
+				tx.beginSession(sessions[i])
+			}
+			return nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var next atomic.Uint64
+	b.ReportAllocs()
+	b.SetParallelism(32)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			n := next.Add(1)
+			in := sessions[n*7919%users]
+			now := epoch.Add(time.Duration(n) * time.Millisecond)
+			h := storage.NewHandle(now.Add(time.Minute))
+			f := family(in.User)
+			f.ID, f.Authorization.Session = storage.NewID(now), in.ID
+			if err := s.Authorize(b.Context(), storage.Issue{
+				Authorization: f.Authorization, Code: &storage.Code{ID: h.ID, SecretHash: h.Hash(), Expires: now.Add(time.Minute)}, Now: now, Idle: day,
+			}); err != nil {
+				b.Error(err)
+			}
+			if _, err := s.RedeemCode(b.Context(), storage.Redemption{Code: h, Client: f.Authorization.Client, Now: now}, f); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "flows/s")
+}
+
+func session(user string) storage.Session {
+	return storage.Session{
+		ID: storage.NewID(epoch), User: user, AuthTime: epoch, ACR: "pwd", AMR: []string{"pwd"}, Created: epoch, LastUsed: epoch,
+		IdleExpires: epoch.Add(day), Expires: epoch.Add(14 * day), Clients: []string{"4cXk0tKc7Zq1"}, Address: "192.0.2.17",
+		UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+	}
+}

@@ -35,6 +35,35 @@ func TestCheckFinds(t *testing.T) {
 			interactionRows.put(t, i.ID, i)
 			t.count(countInteraction, "192.0.2.1", storage.NewID(epoch), epoch)
 		}, "it counts for the limit of its address, but is not there"},
+		"a session to which its user does not lead": {func(t *tx) {
+			s := session("ann")
+			sessionRows.put(t, s.ID[:], s)
+		}, "the index of what was begun for a user lacks it"},
+		"a family to which its user does not lead": {func(t *tx) {
+			f := family("ann")
+			familyRows.put(t, f.ID[:], f)
+		}, "the index of what was begun for a user lacks it"},
+		"a family with a number that was not given": {func(t *tx) {
+			f := t.beginFamily(family("ann"))
+			f.Status++
+			familyRows.put(t, f.ID[:], f)
+		}, "it has a number that was not given yet"},
+		"a user who leads nowhere": {func(t *tx) {
+			f := t.beginFamily(family("ann"))
+			familyRows.delete(t, f.ID[:])
+		}, "the index of what was begun for a user has it, and there is none"},
+		"a notice that nobody would come to": {func(t *tx) {
+			n := storage.Notice{Ending: storage.NewID(epoch), State: storage.NoticePending, Created: epoch, Next: epoch}
+			noticeRows.put(t, noticeKey(n), n)
+		}, "the order of the notices lacks it"},
+		"an order that leads nowhere": {func(t *tx) {
+			n := storage.Notice{Ending: storage.NewID(epoch), State: storage.NoticePending, Created: epoch, Next: epoch}
+			t.putNotice(storage.Notice{}, n)
+			noticeRows.delete(t, noticeKey(n))
+		}, "has an entry that leads nowhere"},
+		"a mark that is none": {func(t *tx) {
+			t.put(t.subBucket(t.bucket([]byte(marksBucket)), hourOf(epoch)), markKey(1), []byte("x"))
+		}, "it is no mark"},
 		"a count that is none": {func(t *tx) {
 			t.put(t.subBucket(t.bucket([]byte(openRows)), slotOf(epoch)), []byte("x"), []byte("y"))
 		}, "has an entry that is none"},

@@ -32,7 +32,7 @@ func (s *Store) indexOld() error {
 		err := guard(func() error {
 			return s.db.Update(func(bolt *bbolt.Tx) error {
 				t := newTx(bolt, s.log)
-				more = s.indexSome(t)
+				more = s.indexSome(t, indexedAtOnce)
 				return t.failed
 			})
 		})
@@ -43,8 +43,8 @@ func (s *Store) indexOld() error {
 	return nil
 }
 
-// indexSome does as much as a commit should have, and says whether there is more.
-func (s *Store) indexSome(t *tx) (more bool) {
+// indexSome does rows of about so many bytes, and says whether there are more.
+func (s *Store) indexSome(t *tx, limit int) (more bool) {
 	meta := t.bucket([]byte(metaBucket))
 	note := t.get(meta, metaUnindexed)
 	if note == nil {
@@ -59,7 +59,7 @@ func (s *Store) indexSome(t *tx) (more bool) {
 		if it.letter == note[0] {
 			after = note[1:]
 		}
-		if last := s.indexTable(t, it.table, after); last != nil {
+		if last := s.indexTable(t, it.table, after, limit); last != nil {
 			t.put(meta, metaUnindexed, append([]byte{it.letter}, last...))
 			return t.failed == nil
 		}
@@ -69,8 +69,8 @@ func (s *Store) indexSome(t *tx) (more bool) {
 }
 
 // indexTable does the rows of a table after a key. It returns the last key that it did, or nil at the end of the table.
-func (s *Store) indexTable(t *tx, table string, after []byte) (last []byte) {
-	rows, done := t.someRows(table, after)
+func (s *Store) indexTable(t *tx, table string, after []byte, limit int) (last []byte) {
+	rows, done := t.someRows(table, after, limit)
 	var keys [][]byte
 	for _, row := range rows {
 		key, err := s.indexRow(t, table, row)
@@ -92,7 +92,7 @@ func (s *Store) indexTable(t *tx, table string, after []byte) (last []byte) {
 type keyRow struct{ key, row []byte }
 
 // someRows returns rows of a table after a key, and whether they are the last ones.
-func (t *tx) someRows(table string, after []byte) (rows []keyRow, done bool) {
+func (t *tx) someRows(table string, after []byte, limit int) (rows []keyRow, done bool) {
 	c, size := t.bucket([]byte(table)).Cursor(), 0
 	key, row := c.First()
 	if after != nil {
@@ -101,7 +101,7 @@ func (t *tx) someRows(table string, after []byte) (rows []keyRow, done bool) {
 		}
 	}
 	for ; key != nil; key, row = c.Next() {
-		if size > indexedAtOnce {
+		if size > limit {
 			return rows, false
 		}
 		rows = append(rows, keyRow{bytes.Clone(key), bytes.Clone(row)})

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 var parts = map[string]func(path string) error{
 	"hold":   hold,
 	"rotate": rotateForEver,
+	"end":    endForEver,
 	"fatal":  failFatally,
 	"fill":   fillUp,
 	"first":  firstWithoutRoom,

@@ -43,33 +43,6 @@ var browserCases = []testCase{
 			r.same(len(live), 0)
 		}
 	}},
-	{"EndSession ends a session: it signs nobody in, and the families that live by it are dead", func(r *room) {
-		v := r.newVisit("ann")
-		bound, offline := r.newFamily(v, false), r.newFamily(v, true)
-		r.ok(r.stored(bound).Live(now))
-		r.ok(r.endSession(v.session.ID))
-		r.same(len(r.sessions(v, now)), 0)
-		r.refused(r.stored(bound).Live(now), storage.ErrEnded)
-		r.ok(r.stored(offline).Live(now)) // offline_access outlives the session
-	}},
-	{"of concurrent EndSession one is recorded", func(r *room) {
-		v := r.newVisit("ann")
-		for _, err := range r.race(func(int) error { return r.endSession(v.session.ID) }) {
-			r.ok(err)
-		}
-		r.logged(audit.Entry{
-			Time: now, Event: audit.SignedOut, Origin: origin, User: "ann", Session: v.session.ID.String(), Detail: change.Detail,
-		})
-	}},
-	{"ending a session that has ended, or is unknown, is no error", func(r *room) {
-		v := r.newVisit("ann")
-		r.ok(r.endSession(v.session.ID))
-		r.wroteNothing(func() {
-			r.ok(r.endSession(v.session.ID))
-			r.ok(r.endSession(storage.NewID(now)))
-			r.ok(r.endSession(storage.ID{}))
-		})
-	}},
 }
 
 var signInCases = []testCase{
@@ -137,6 +110,155 @@ var signInCases = []testCase{
 			r.same(su.Session.Browser, again.browser.ID)
 		}
 		r.same(len(r.log(audit.SignedOut)), 0)
+	}},
+	{"the session of the same account goes on: its ID, Created and Clients stay, how and when and until when are new", func(r *room) {
+		before := r.newVisit("ann")
+		bound, offline := r.newFamily(before, false), r.newFamily(before, true)
+		at := now.Add(5 * time.Minute)
+		in, _ := r.makeSignIn(before.user, before.handle, at)
+		in.Session.ACR, in.Session.AMR, in.Session.Kept, in.Session.Address, in.Session.UserAgent = "mfa", []string{"pwd", "otp"}, true, "192.0.2.8", "other"
+		done, err := r.SignIn(r.ctx(), in)
+		r.ok(err)
+		want := in.Session
+		want.ID, want.Created, want.Clients = before.session.ID, before.session.Created, []string{clientID}
+		r.same(done.Session, want)
+		got, err := r.Session(r.ctx(), want.ID)
+		r.ok(err)
+		r.same(got.Session, want)
+		_, err = r.Session(r.ctx(), in.Session.ID)
+		r.refused(err, storage.ErrNotFound) // no second one
+		r.alive(bound, offline)
+		i, err := r.Interaction(r.ctx(), in.Interaction, at)
+		r.ok(err)
+		r.same(i.Session, want.ID)
+		r.logged(
+			audit.Entry{Time: now, Event: audit.SignInSucceeded, Origin: origin, Client: clientID, User: "ann", Session: want.ID.String()},
+			audit.Entry{Time: at, Event: audit.SignInSucceeded, Origin: origin, Client: clientID, User: "ann", Session: want.ID.String()},
+		)
+	}},
+	{"a client that knows the session from before hears when it ends", func(r *room) {
+		v := r.told("ann")
+		r.takePart(v, clientID, true)
+		again := r.signIn(v.user, v.handle, now)
+		r.same(r.owed(r.endSessions(again.session.ID)), pairs(pair(clientID, v)))
+	}},
+	{"a session that is not live does not go on", func(r *room) {
+		for name, end := range map[string]func(visit) time.Time{
+			"ended":   func(v visit) time.Time { r.endSessions(v.session.ID); return now },
+			"expired": func(v visit) time.Time { return v.session.IdleExpires },
+			"epoch":   func(v visit) time.Time { r.endUser(v.user); return now },
+		} {
+			v := r.newVisit(name)
+			at := end(v)
+			u, err := r.User(r.ctx(), name)
+			r.ok(err)
+			in, _ := r.makeSignIn(u, v.handle, at)
+			if at != now { // the interaction has its own time
+				h, i := makeInteraction("192.0.2.7")
+				i.Expires = at.Add(time.Hour)
+				h = storage.NewHandle(i.Expires)
+				i.ID, i.SecretHash = h.ID, h.Hash()
+				r.ok(r.BeginInteraction(r.ctx(), i, 1000))
+				in.Interaction = h
+			}
+			done, err := r.SignIn(r.ctx(), in)
+			r.ok(err)
+			r.same(done.Session.ID, in.Session.ID)
+		}
+	}},
+	{"of concurrent sign-ins of one account with one old handle the session goes on in one", func(r *room) {
+		v := r.newVisit("ann")
+		ins, done := make([]storage.SignIn, parallel), make([]storage.SignedIn, parallel)
+		for i := range ins {
+			ins[i], _ = r.makeSignIn(v.user, v.handle, now)
+		}
+		for _, err := range r.race(func(i int) (err error) {
+			done[i], err = r.SignIn(r.ctx(), ins[i])
+			return err
+		}) {
+			r.ok(err)
+		}
+		went := 0
+		for _, d := range done {
+			if d.Session.ID == v.session.ID {
+				went++
+			}
+		}
+		r.same(went, 1)
+		live, err := r.Sessions(r.ctx(), "ann", now)
+		r.ok(err)
+		r.same(len(live), parallel)
+	}},
+	{"the browser expires with the last of its sessions", func(r *room) {
+		h := storage.NewHandle(now)
+		kept, _ := r.makeSignIn(r.newUser("ann"), storage.Handle{}, now)
+		kept.Browser.ID, kept.Browser.SecretHash, kept.Browser.Expires = h.ID, h.Hash(), now.Add(far) // "its Expires is the latest of theirs"
+		kept.Session.Expires = now.Add(60 * 24 * time.Hour)
+		r.ok(r.trySignIn(kept))
+		b, _, err := r.Browser(r.ctx(), h, now)
+		r.ok(err)
+		r.same(b.Expires, kept.Session.Expires)
+		bob := r.signIn(r.newUser("bob"), h, now)
+		b, _, err = r.Browser(r.ctx(), bob.handle, now)
+		r.ok(err)
+		r.same(b.Expires, kept.Session.Expires) // later than bob's
+	}},
+	{"an interaction that returns to a page of ours is spent by the sign-in", func(r *room) {
+		h, i := makeInteraction("192.0.2.7")
+		i.Request, i.Return = storage.Request{}, "/account"
+		r.ok(r.BeginInteraction(r.ctx(), i, 1000))
+		in, v := r.makeSignIn(r.newUser("ann"), storage.Handle{}, now)
+		in.Interaction = h
+		r.ok(r.trySignIn(in))
+		_, err := r.Interaction(r.ctx(), h, now)
+		r.refused(err, storage.ErrSpent)
+		r.refused(r.trySignIn(in), storage.ErrSpent)
+		r.same(r.sessions(v, now), []storage.ID{v.session.ID})
+		r.logged(audit.Entry{Time: now, Event: audit.SignInSucceeded, Origin: origin, User: "ann", Session: v.session.ID.String()})
+	}},
+	{"SelectSession: the interaction's session becomes one that is live at the browser already", func(r *room) {
+		ann := r.newVisit("ann")
+		bob := r.signIn(r.newUser("bob"), ann.handle, now)
+		h, _ := r.newInteraction()
+		for _, id := range []storage.ID{bob.session.ID, ann.session.ID} {
+			r.wroteNothing(func() { r.ok(r.SelectSession(r.ctx(), h, bob.handle, id, now)) })
+			i, err := r.Interaction(r.ctx(), h, now)
+			r.ok(err)
+			r.same(i.Session, id)
+			r.same(i.Chosen, true)
+		}
+		in, _ := r.makeSignIn(bob.user, bob.handle, now)
+		in.Interaction = h
+		r.ok(r.trySignIn(in))
+		i, err := r.Interaction(r.ctx(), h, now)
+		r.ok(err)
+		r.same(i.Chosen, false) // somebody has signed in here since
+	}},
+	{"SelectSession of a session that is not live, or not of this browser, is ErrEnded", func(r *room) {
+		ann, bob := r.newVisit("ann"), r.newVisit("bob")
+		h, _ := r.newInteraction()
+		ended := r.newVisit("carl")
+		r.endSessions(ended.session.ID)
+		for _, c := range []struct {
+			browser storage.Handle
+			session storage.ID
+		}{
+			{ann.handle, bob.session.ID}, {ann.handle, storage.ID{}}, {ann.handle, storage.NewID(now)}, {ended.handle, ended.session.ID},
+			{forged(ann.handle), ann.session.ID}, {storage.Handle{}, ann.session.ID},
+		} {
+			r.refused(r.SelectSession(r.ctx(), h, c.browser, c.session, now), storage.ErrEnded)
+		}
+		i, err := r.Interaction(r.ctx(), h, now)
+		r.ok(err)
+		r.same(i.Session, storage.ID{})
+	}},
+	{"SelectSession is refused as by Interaction", func(r *room) {
+		v := r.newVisit("ann")
+		h, i := r.newInteraction()
+		r.refused(r.SelectSession(r.ctx(), forged(h), v.handle, v.session.ID, now), storage.ErrNotFound)
+		r.refused(r.SelectSession(r.ctx(), h, v.handle, v.session.ID, i.Expires), storage.ErrExpired)
+		r.ok(r.EndInteraction(r.ctx(), h, clientID, change))
+		r.refused(r.SelectSession(r.ctx(), h, v.handle, v.session.ID, now), storage.ErrSpent)
 	}},
 	{"of concurrent sign-ins with one old handle one takes its sessions over", func(r *room) {
 		ann := r.newVisit("ann")

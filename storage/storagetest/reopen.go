@@ -39,6 +39,9 @@ type furniture struct {
 	initial         storage.Handle
 	wantInitial     storage.InitialToken
 	consent         storage.Consent
+	owed            []storage.Notice
+	marks           storage.Marks
+	history         storage.History
 	entries         []audit.Entry
 }
 
@@ -67,8 +70,29 @@ func (r *room) furnish() (f furniture) {
 	r.ok(err)
 	f.initial, f.wantInitial = r.newInitial(3)
 	r.ok(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change))
+	f.owed = r.furnishOutbox()
+	f.marks = r.marks(now)
+	f.visit.session.Clients = []string{clientID} // it took part since
+	f.history, err = r.History(r.ctx(), "ann")
+	r.ok(err)
 	f.entries = r.log()
 	return f
+}
+
+// furnishOutbox ends a session at two clients: one notice is under way, the other one waits.
+func (r *room) furnishOutbox() []storage.Notice {
+	r.Helper()
+	v := r.newVisit("carl")
+	for _, client := range []string{"told", "told2"} {
+		r.newClient(client, true)
+		r.takePart(v, client, false)
+	}
+	ended := r.endSessions(v.session.ID)
+	r.same(len(r.claim(now, now.Add(time.Minute), 1)), 1)
+	notices, err := r.Notices(r.ctx(), ended.ID)
+	r.ok(err)
+	r.same(len(notices), 2)
+	return notices
 }
 
 // has fails the test unless the store holds all of it, and every act goes on from there.
@@ -98,11 +122,32 @@ func (r *room) has(f furniture) {
 	r.ok(err)
 	r.same(initial, f.wantInitial)
 	r.same(r.log(), f.entries)
+	notices, err := r.Notices(r.ctx(), f.owed[0].Ending)
+	r.ok(err)
+	r.same(notices, f.owed)
+	r.same(r.marks(now), f.marks)
+	history, err := r.History(r.ctx(), "ann")
+	r.ok(err)
+	r.same(history, f.history)
+	sessions, err := r.Sessions(r.ctx(), "ann", now)
+	r.ok(err)
+	r.same(sessions, []storage.Session{f.visit.session})
+	families, err := r.Families(r.ctx(), "ann", now)
+	r.ok(err)
+	r.same(families, []storage.Family{f.moved})
 	r.refused(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change), storage.ErrSpent)
 	kept, err := r.TakeRequest(r.ctx(), f.kept, now)
 	r.ok(err)
 	r.same(kept, f.wantKept)
-	_, err = r.RedeemCode(r.ctx(), redemption(f.code), makeFamily())
+	redeemed, err := r.RedeemCode(r.ctx(), redemption(f.code), makeFamily())
 	r.ok(err)
-	r.same(len(r.log(audit.CodeRedeemed)), 2)
+	r.same(len(r.log(audit.CodeRedeemed)), 4)
+	if redeemed.Family.Status <= f.marks.Given {
+		r.Errorf("the number %d is given again", redeemed.Family.Status)
+	}
+	r.same(len(r.claim(now, now.Add(time.Hour), 10)), 1) // what is owed is still owed, and what is under way still nobody else's
+	r.same(len(r.claim(now.Add(time.Minute), now.Add(time.Hour), 10)), 1)
+	ended, err := r.EndUser(r.ctx(), "ann", change)
+	r.ok(err)
+	r.same([]int{len(ended.Sessions), ended.Families}, []int{1, 2})
 }

@@ -28,7 +28,8 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"Clients", clientCases}, {"Resources", resourceCases}, {"Users", userCases}, {"Rings", ringCases}, {"Browsers", browserCases},
 		{"Consents", consentCases}, {"Interactions", interactionCases}, {"SignIn", signInCases}, {"KeptRequests", keptCases},
 		{"Authorize", issueCases}, {"RedeemCode", redeemCases}, {"RotateFamily", rotateCases}, {"Families", familyCases},
-		{"Assertions", assertionCases}, {"InitialTokens", initialTokenCases}, {"Audit", auditCases}, {"Chain", chainCases}, {"Upkeep", upkeepCases},
+		{"Assertions", assertionCases}, {"InitialTokens", initialTokenCases}, {"Endings", endingCases}, {"Outbox", outboxCases},
+		{"Statuses", statusCases}, {"Histories", historyCases}, {"Audit", auditCases}, {"Chain", chainCases}, {"Upkeep", upkeepCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
