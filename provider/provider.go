@@ -21,6 +21,7 @@ import (
 	"signet/clients/keyset"
 	"signet/fetch"
 	"signet/keys"
+	"signet/provider/account"
 	"signet/provider/authorize"
 	"signet/provider/checksession"
 	"signet/provider/clientauth"
@@ -51,7 +52,7 @@ type Options struct {
 	Issuer    string // an absolute URL; every token says it byte for byte
 	Store     storage.Store
 	Keys      *keys.Keys
-	Passwords login.Passwords
+	Passwords account.Passwords
 
 	Registration Registration
 	// HS256 lets clients have their ID tokens and userinfo signed with their secret.
@@ -260,6 +261,7 @@ func (p *Provider) Probe() (string, error) { return p.seen.Open() }
 
 // endpoints are the rooms that answer requests.
 type endpoints struct {
+	account   *account.Endpoint
 	discovery *discovery.Discovery
 	authorize *authorize.Endpoint
 	check     *checksession.Endpoint
@@ -302,6 +304,10 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 		})
 	}
 	return endpoints{
+		account: account.New(account.Options{
+			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Cookies: cookies, Pages: pages,
+			Logos: documents.logos, Claims: o.Claims, Base: base, Now: o.Now,
+		}),
 		register:  registering,
 		courier:   &ending.Courier{Clients: o.Store, Tokens: issuing, Post: o.Fetch, Log: o.Log},
 		discovery: metadata,

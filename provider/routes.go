@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/cors"
 
+	"signet/provider/account"
 	"signet/provider/authorize"
 	"signet/provider/discovery"
 	"signet/provider/interaction"
@@ -110,6 +111,7 @@ func (p *Provider) browsers(r chi.Router, base string, o Options, issuer *url.UR
 		route(r, base+interaction.ConsentPath, p.wrongPage, get(page(e.login.ConsentPage)))
 		route(r, base+interaction.ContinuePath, p.wrongPage, answers{"GET": page(e.authorize.Continue), "POST": page(e.authorize.Continue)})
 		route(r, base+logout.ConfirmPath, p.wrongPage, answers{"POST": page(e.logout.Confirm)})
+		p.account(r, base, page, e.account)
 	})
 	route(r, base+logos.Path+"/{hash}", p.wrongPage, get(func(w http.ResponseWriter, r *http.Request) { e.logos.Get(w, chi.URLParam(r, "hash")) }))
 	home := p.home(o.Issuer)
@@ -118,6 +120,17 @@ func (p *Provider) browsers(r chi.Router, base string, o Options, issuer *url.UR
 		route(r, base, p.wrongPage, get(home))
 	}
 	return nil
+}
+
+// account is the user's own pages. Each GET may begin a sign-in, so HEAD is refused.
+func (p *Provider) account(r chi.Router, base string, page func(account.Handler) http.HandlerFunc, e *account.Endpoint) {
+	route(r, base+account.Path, p.wrongPage, answers{"GET": page(e.Overview())})
+	route(r, base+account.SwitchPath, p.wrongPage, answers{"POST": page(e.Switch)})
+	route(r, base+account.PasswordPath, p.wrongPage, answers{"GET": page(e.PasswordPage()), "POST": page(e.ChangePassword())})
+	route(r, base+account.SessionsPath, p.wrongPage, answers{"GET": page(e.SessionsPage()), "POST": page(e.EndSessions())})
+	route(r, base+account.AppsPath, p.wrongPage, answers{"GET": page(e.AppsPage()), "POST": page(e.Withdraw())})
+	route(r, base+account.HistoryPath, p.wrongPage, answers{"GET": page(e.History())})
+	route(r, base+account.EndedPath, p.wrongPage, answers{"GET": page(e.Ended)})
 }
 
 // machines is what the operator's machines call.
@@ -199,7 +212,7 @@ func (p *Provider) sameOrigin(issuer *url.URL) (func(http.Handler) http.Handler,
 
 func (p *Provider) home(issuer string) http.HandlerFunc {
 	base := strings.TrimSuffix(issuer, "/")
-	page := web.Home{Issuer: issuer, Discovery: base + oauth.OpenIDConfigurationPath, Keys: base + oauth.JWKSPath}
+	page := web.Home{Issuer: issuer, Discovery: base + oauth.OpenIDConfigurationPath, Keys: base + oauth.JWKSPath, Account: base + account.Path}
 	return func(w http.ResponseWriter, r *http.Request) {
 		p.pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	}

@@ -113,7 +113,7 @@ func TestContrast(t *testing.T) {
 		}{
 			{"ink", "paper", 4.5}, {"ink", "card", 4.5}, {"soft", "paper", 4.5}, {"soft", "card", 4.5},
 			{"accent", "card", 4.5}, {"accent-deep", "card", 4.5}, {"on-accent", "accent", 4.5}, {"on-accent", "accent-deep", 4.5},
-			{"bad", "bad-wash", 4.5}, {"bad", "card", 3}, {"edge", "card", 3}, {"accent", "paper", 3},
+			{"bad", "bad-wash", 4.5}, {"bad", "card", 4.5}, {"edge", "card", 3}, {"accent", "paper", 3},
 		} {
 			front, ok := colour[c.front]
 			back, ok2 := colour[c.back]

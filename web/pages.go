@@ -12,7 +12,8 @@ type Page interface {
 }
 
 // allPages has one of each, so that New parses all templates and the tests forget none.
-var allPages = []Page{SignIn{}, Consent{}, FormPost{}, SignOut{}, SignedOut{}, Error{}, Home{}, CheckSession{}}
+var allPages = []Page{SignIn{}, Consent{}, FormPost{}, SignOut{}, SignedOut{}, Error{}, Home{}, CheckSession{},
+	AccountOverview{}, AccountPassword{}, AccountSessions{}, AccountApps{}, AccountHistory{}, AccountEnded{}}
 
 // App is a client as people see it. Its fields come from whoever registered the client.
 type App struct {
@@ -31,6 +32,8 @@ func (a App) Display() string { return cmp.Or(a.Name, a.Host) }
 type SignIn struct {
 	Action   string // where the form is posted
 	Client   App
+	Own      bool          // it is for no app, but for the person's own pages
+	Page     string        // path of those, for who is signed in; "": nobody is
 	Login    string        // prefilled user name
 	Remember bool          // the box is checked
 	Problem  Text          // what was wrong with the last attempt, as a sentence
@@ -46,6 +49,7 @@ type Consent struct {
 	Action  string
 	Client  App
 	Account string // who is signed in
+	Page    string // path of the person's own pages
 	Scopes  []ScopeLine
 	Offline bool // offline_access: it stays allowed while the user is away
 }
@@ -115,6 +119,7 @@ type Home struct {
 	Issuer    string
 	Discovery string // URL of the discovery document
 	Keys      string // URL of the JWKS
+	Account   string // URL of a person's own pages
 }
 
 func (Home) template() string { return "home" }

@@ -10,6 +10,7 @@ type policy struct {
 	leadsToClient bool // the answer to its form may be a redirect to a client, or the form itself goes there
 	script        bool // it has a script of ours
 	frameable     bool // any site may show it in a frame
+	ownForms      bool // its forms come to us, and what answers them stays here
 }
 
 // csp is the Content-Security-Policy. Nothing is allowed but our own stylesheet, images and, on two pages, script.
@@ -22,7 +23,10 @@ func (p policy) csp() string {
 		directives = append(directives, "script-src 'self'")
 	}
 	directives = append(directives, "base-uri 'none'")
-	if !p.leadsToClient {
+	switch {
+	case p.ownForms:
+		directives = append(directives, "form-action 'self'")
+	case !p.leadsToClient:
 		directives = append(directives, "form-action 'none'")
 	}
 	if !p.frameable {

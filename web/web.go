@@ -64,7 +64,7 @@ func (p *Pages) parse(tag string) (map[string]*template.Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	layout, err := template.New("layout.html").Funcs(p.funcs(v)).ParseFS(templateFiles, "templates/layout.html")
+	layout, err := template.New("layout.html").Funcs(p.funcs(v)).ParseFS(templateFiles, "templates/layout.html", "templates/account.html")
 	if err != nil {
 		return nil, err
 	}
@@ -81,15 +81,17 @@ func (p *Pages) parse(tag string) (map[string]*template.Template, error) {
 
 func (p *Pages) funcs(v voice) template.FuncMap {
 	return template.FuncMap{
-		"asset": p.assets.url,
-		"host":  func() string { return p.host },
-		"link":  link,
-		"lang":  func() string { return v.tag },
-		"say":   v.say,
-		"app":   v.app,
-		"name":  v.name,
-		"paper": v.paper,
-		"wait":  v.wait,
+		"asset":  p.assets.url,
+		"host":   func() string { return p.host },
+		"link":   link,
+		"lang":   func() string { return v.tag },
+		"say":    v.say,
+		"app":    v.app,
+		"name":   v.name,
+		"paper":  v.paper,
+		"wait":   v.wait,
+		"when":   when,
+		"device": v.device,
 	}
 }
 

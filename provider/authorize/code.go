@@ -44,7 +44,7 @@ func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p p
 		return e.giveUp(w, r, t, p, err)
 	case step == interaction.Consent && p.declined: // RFC 6749 section 4.1.2.1; before there is a user nobody can decline
 		return e.giveUp(w, r, t, p, oauth.Errorf(oauth.AccessDenied, "the user declined"))
-	case step != interaction.Done && p.open == nil && !opensPage(r):
+	case step != interaction.Done && p.open == nil && !interaction.OpensPage(r):
 		return e.giveUp(w, r, t, p, oauth.Errorf(oauth.InteractionRequired, "the user must be asked, and this request does not open a page"))
 	case step == interaction.SignIn:
 		return e.ask(w, r, p, interaction.SignInPath)
@@ -52,14 +52,6 @@ func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p p
 		return e.ask(w, r, p, interaction.ConsentPath)
 	}
 	return e.issue(w, r, t, p, s, facts)
-}
-
-// opensPage reports whether a person will see the answer. An image, a script or a frame of another site that asks for this address carries
-// no cookie of ours, and each would begin a sign-in in the visitor's name that nobody can finish. Browsers say which it is (Fetch
-// Metadata); what says nothing is taken at its word.
-func opensPage(r *http.Request) bool {
-	dest := r.Header.Get("Sec-Fetch-Dest")
-	return dest == "" || dest == "document"
 }
 
 func (e *Endpoint) facts(r *http.Request, t target, p pending) (interaction.Facts, error) {

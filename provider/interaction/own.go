@@ -24,6 +24,9 @@ func (i *Interactions) BeginOwn(w http.ResponseWriter, r *http.Request, page, lo
 	return i.begin(w, r, storage.Interaction{Return: page, Request: storage.Request{LoginHint: login}})
 }
 
+// OwnPage is where they are.
+func (i *Interactions) OwnPage() string { return i.Base + OwnPath }
+
 // Own reports whether o is of one of a person's own pages.
 func (o Open) Own() bool { return o.Return != "" }
 

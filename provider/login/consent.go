@@ -16,6 +16,10 @@ func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if open.Own() { // nobody asks for consent to that
+		http.Redirect(w, r, e.Interactions.URL(interaction.SignInPath, open), http.StatusSeeOther)
+		return nil
+	}
 	sessions, _, err := e.Sessions.Of(r)
 	if err != nil {
 		return err
@@ -26,7 +30,7 @@ func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	lines, offline := e.asked(open.Request)
-	page := web.Consent{Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: displayName(s.User), Scopes: lines, Offline: offline}
+	page := web.Consent{Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: displayName(s.User), Page: e.Interactions.OwnPage(), Scopes: lines, Offline: offline}
 	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil
 }

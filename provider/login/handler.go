@@ -31,10 +31,10 @@ type Endpoint struct{ Options }
 // New returns the pages of a provider.
 func New(o Options) *Endpoint { return &Endpoint{o} }
 
-// open is the interaction that r is about, and the app that it is for.
+// open is the interaction that r is about, and the app that it is for: none, where it is for our own pages.
 func (e *Endpoint) open(r *http.Request) (interaction.Open, web.App, error) {
 	open, err := e.Interactions.Of(r)
-	if err != nil {
+	if err != nil || open.Own() {
 		return open, web.App{}, err
 	}
 	trail.Of(r.Context()).Client(open.Request.Client)

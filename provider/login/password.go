@@ -79,7 +79,22 @@ func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interactio
 		return err
 	}
 	e.Sessions.Begun(w, b, in)
+	if open.Own() {
+		return e.back(w, open)
+	}
 	http.Redirect(w, r, e.Interactions.URL(interaction.ContinuePath, open), http.StatusSeeOther)
+	return nil
+}
+
+// back leads to the page of ours that wanted to know who is there. It shows whoever has just said so.
+func (e *Endpoint) back(w http.ResponseWriter, open interaction.Open) error {
+	to, err := e.Interactions.OwnURL(open)
+	if err != nil {
+		return err
+	}
+	e.Interactions.Close(w, open)
+	e.Interactions.Choose(w, "")
+	oauth.SeeOther(w, to)
 	return nil
 }
 
@@ -95,9 +110,15 @@ func (e *Endpoint) signIn(r *http.Request) (interaction.Open, web.SignIn, error)
 	if err != nil {
 		return open, web.SignIn{}, err
 	}
-	page := web.SignIn{Action: e.Interactions.URL(interaction.SignInPath, open), Client: app}
+	page := web.SignIn{Action: e.Interactions.URL(interaction.SignInPath, open), Client: app, Own: open.Own()}
+	if open.Own() {
+		if open.Request.LoginHint != "" {
+			page.Reason = "Prove once more that it is you, before something changes."
+		}
+		return open, page, nil
+	}
 	if sessions, _, err := e.Sessions.Of(r); err == nil && len(sessions) > 0 {
-		page.Reason = "The app asks you to prove once more that it is you."
+		page.Reason, page.Page = "The app asks you to prove once more that it is you.", e.Interactions.OwnPage()
 	}
 	return open, page, nil
 }

@@ -1,0 +1,169 @@
+package account
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"signet/provider/oauth"
+	"signet/storage"
+	"signet/web"
+)
+
+// grant is what one client may do.
+type grant struct {
+	client   string
+	scopes   []string
+	claims   []string
+	offline  bool
+	since    time.Time
+	lastUsed time.Time
+}
+
+// add is g with what an authorization or a consent adds.
+func (g *grant) add(scopes, claims []string, since time.Time) {
+	g.scopes, g.claims = union(g.scopes, scopes), union(g.claims, claims)
+	if g.since.IsZero() || since.Before(g.since) {
+		g.since = since
+	}
+}
+
+// access is what the user's clients may do, the last used first: what the user allowed them, and the families that live. A trusted client
+// is not asked about, and has access by its families alone.
+func (e *Endpoint) access(v visit) ([]grant, error) {
+	ctx, now := v.r.Context(), e.Now()
+	consents, err := e.Store.Consents(ctx, v.user.Sub)
+	if err != nil {
+		return nil, err
+	}
+	families, err := e.Store.Families(ctx, v.user.Sub, now)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := e.Store.Sessions(ctx, v.user.Sub, now)
+	if err != nil {
+		return nil, err
+	}
+	live := map[storage.ID]bool{}
+	for _, s := range sessions {
+		live[s.ID] = true
+	}
+	all := map[string]*grant{}
+	of := func(client string) *grant {
+		if all[client] == nil {
+			all[client] = &grant{client: client}
+		}
+		return all[client]
+	}
+	for _, c := range consents {
+		of(c.Client).add(c.Scopes, c.Claims, c.Since)
+	}
+	for _, f := range families {
+		a := f.Authorization
+		if f.Live(v.user, now) != nil || !a.Offline && !live[a.Session] {
+			continue
+		}
+		g := of(a.Client)
+		g.add(a.Scopes, nil, f.Created)
+		g.offline = g.offline || a.Offline
+		g.lastUsed = later(g.lastUsed, later(f.Created, f.Moved))
+	}
+	return e.registered(v, all)
+}
+
+// registered are the grants of clients that are registered still; nothing of a removed one lives.
+func (e *Endpoint) registered(v visit, all map[string]*grant) ([]grant, error) {
+	find := e.clients(v.r.Context())
+	var grants []grant
+	for id, g := range all {
+		c, err := find(id)
+		if err != nil {
+			return nil, err
+		}
+		if c.ID != "" {
+			grants = append(grants, *g)
+		}
+	}
+	slices.SortFunc(grants, func(a, b grant) int {
+		return cmp.Or(later(b.lastUsed, b.since).Compare(later(a.lastUsed, a.since)), cmp.Compare(a.client, b.client))
+	})
+	return grants, nil
+}
+
+// AppsPage says which apps have access.
+func (e *Endpoint) AppsPage() Handler {
+	return e.get(AppsPath, func(v visit) error {
+		grants, err := e.access(v)
+		if err != nil {
+			return err
+		}
+		page := web.AccountApps{Own: e.frame(v)}
+		grants, page.Paging = part(grants, v.r, e.Base+AppsPath)
+		find, zone := e.clients(v.r.Context()), zone(v.user)
+		for _, g := range grants {
+			c, err := find(g.client)
+			if err != nil {
+				return err
+			}
+			row := web.AppRow{ID: g.client, App: app(g.client, c), Offline: g.offline, Trusted: c.Trusted, Since: g.since.In(zone)}
+			row.App.Logo = e.Logos.URL(v.r.Context(), c.LogoURI)
+			if !g.lastUsed.IsZero() {
+				row.LastUsed = g.lastUsed.In(zone)
+			}
+			row.Scopes = e.words(g)
+			page.Rows = append(page.Rows, row)
+		}
+		return e.write(v, http.StatusOK, page)
+	})
+}
+
+// words says what a grant lets an app do.
+func (e *Endpoint) words(g grant) []web.ScopeLine {
+	lines, _ := web.StandardScopes(g.scopes)
+	for i, l := range lines {
+		if l.Text == "" {
+			lines[i].Text = web.Text(e.Claims.ScopeText(l.Name))
+		}
+	}
+	for _, l := range web.StandardClaims(g.claims) {
+		if l.Text == "" {
+			l.Text = web.Text(e.Claims.ClaimText(l.Name))
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// Withdraw takes an app's access away.
+func (e *Endpoint) Withdraw() Handler {
+	return e.post(AppsPath, func(v visit, form oauth.Params) error {
+		grants, err := e.access(v)
+		if err != nil {
+			return err
+		}
+		id := form.Get("client")
+		if !slices.ContainsFunc(grants, func(g grant) bool { return g.client == id }) { // withdrawn meanwhile, or never given
+			oauth.SeeOther(v.w, e.Base+AppsPath)
+			return nil
+		}
+		ended, err := e.Store.Withdraw(v.r.Context(), v.user.Sub, id, e.change(v, "withdrawn by the user"))
+		return e.ended(v, ended, err)
+	})
+}
+
+func union(a, b []string) []string {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a[:len(a):len(a)], s)
+		}
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,29 @@
+package account
+
+import (
+	"context"
+	"time"
+
+	"signet/storage"
+	"signet/users"
+)
+
+// Store is what this room needs kept.
+type Store interface {
+	storage.Endings
+	Client(ctx context.Context, id string) (storage.Client, error)
+	User(ctx context.Context, sub string) (storage.User, error)
+	SaveUser(ctx context.Context, u storage.User, end bool, o storage.Change) (storage.User, error)
+	SignIn(ctx context.Context, s storage.SignIn) (storage.SignedIn, error)
+	History(ctx context.Context, sub string) (storage.History, error)
+	Notices(ctx context.Context, ending storage.ID) ([]storage.Notice, error)
+}
+
+// Passwords checks and hashes them; [signet/users.Authenticator] does.
+type Passwords interface {
+	Password(ctx context.Context, login, password string, from users.From) (storage.User, error)
+	Hash(ctx context.Context, password string) (string, error)
+}
+
+// Fresh is how old a sign-in may be that changes something.
+const Fresh = 15 * time.Minute
