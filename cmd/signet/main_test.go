@@ -42,14 +42,15 @@ func TestManual(t *testing.T) {
 	}))
 }
 
-// TestManualOnPostgres runs what needs a database, whose URL the script finds in POSTGRES, or POSTGRES_TO and POSTGRES_TOO where it shall be empty.
+// TestManualOnPostgres runs what needs a database, whose URL the script finds in POSTGRES, or POSTGRES_TO, POSTGRES_TOO and POSTGRES_LOG where it shall be empty.
 func TestManualOnPostgres(t *testing.T) {
 	t.Parallel()
-	database, empty, another := postgrestest.Database(t), postgrestest.Database(t), postgrestest.Database(t)
+	database, empty, another, logged := postgrestest.Database(t), postgrestest.Database(t), postgrestest.Database(t), postgrestest.Database(t)
 	testscript.Run(t, manual(t, "testdata/postgres", func(e *testscript.Env) error {
 		e.Setenv("POSTGRES", database)
 		e.Setenv("POSTGRES_TO", empty)
 		e.Setenv("POSTGRES_TOO", another)
+		e.Setenv("POSTGRES_LOG", logged)
 		return nil
 	}))
 }
