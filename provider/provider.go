@@ -321,7 +321,8 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 		check: &checksession.Endpoint{Sessions: sessions, Pages: pages},
 		logos: documents.logos,
 		logout: logout.New(logout.Options{
-			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Base: base,
+			Store: o.Store, Kept: waiting, Issuer: issuing, Sessions: sessions, Pages: pages, Name: o.Issuer, Base: base, Keys: o.Keys,
+			Receipts: ending.Receipts{Store: o.Store}, Now: o.Now,
 		}),
 		token: token.New(token.Options{
 			Store: o.Store, Clients: authenticator, Issuer: issuing, Record: o.Later, RefreshIdle: o.Lifetimes.RefreshIdle,

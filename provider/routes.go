@@ -97,6 +97,7 @@ func (p *Provider) browsers(r chi.Router, base string, o Options, issuer *url.UR
 	route(r, base+authorize.PostedPath, p.wrongPage, answers{"GET": page(e.authorize.Posted)})
 	route(r, base+oauth.LogoutPath, p.wrongPage, answers{"GET": page(e.logout.Get), "POST": page(e.logout.Post)})
 	route(r, base+logout.PostedPath, p.wrongPage, answers{"GET": page(e.logout.Posted)})
+	route(r, base+logout.DonePath, p.wrongPage, get(page(e.logout.Done)))
 
 	route(r, base+oauth.CheckSessionPath, p.wrongPage, get(e.check.Get))
 

@@ -30,6 +30,7 @@ func TestAssets(t *testing.T) {
 		for name, typ := range map[string]string{
 			"signet.css":       "text/css; charset=utf-8",
 			"form-post.js":     "text/javascript; charset=utf-8",
+			"signing-out.js":   "text/javascript; charset=utf-8",
 			"check-session.js": "text/javascript; charset=utf-8",
 			"favicon.svg":      "image/svg+xml",
 		} {

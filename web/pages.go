@@ -12,7 +12,7 @@ type Page interface {
 }
 
 // allPages has one of each, so that New parses all templates and the tests forget none.
-var allPages = []Page{SignIn{}, Consent{}, FormPost{}, SignOut{}, SignedOut{}, Error{}, Home{}, CheckSession{},
+var allPages = []Page{SignIn{}, Consent{}, FormPost{}, SignOut{}, SigningOut{}, SignedOut{}, Error{}, Home{}, CheckSession{},
 	AccountOverview{}, AccountPassword{}, AccountSessions{}, AccountApps{}, AccountHistory{}, AccountEnded{}}
 
 // App is a client as people see it. Its fields come from whoever registered the client.
@@ -79,25 +79,6 @@ func (FormPost) template() string { return "formpost" }
 func (f FormPost) policy() policy {
 	return policy{leadsToClient: true, script: true, frameable: f.Frameable}
 }
-
-// SignOut asks whether to sign out (RP-Initiated Logout 2): button "confirm" with "yes". The other button, "stay", sends no confirm.
-type SignOut struct {
-	Action  string
-	Client  App // which asks for it; zero if none is known
-	Account string
-}
-
-func (SignOut) template() string { return "signout" }
-func (SignOut) policy() policy   { return policy{leadsToClient: true} }
-
-// SignedOut says that one is signed out.
-type SignedOut struct {
-	Client App    // which asked for it; zero if none is known
-	Return string // where to go on, if anywhere: a registered post_logout_redirect_uri
-}
-
-func (SignedOut) template() string { return "signedout" }
-func (SignedOut) policy() policy   { return policy{} }
 
 // Error says what is wrong, who can fix it and how.
 type Error struct {

@@ -7,10 +7,11 @@ import (
 
 // policy is what decides a page's security headers.
 type policy struct {
-	leadsToClient bool // the answer to its form may be a redirect to a client, or the form itself goes there
-	script        bool // it has a script of ours
-	frameable     bool // any site may show it in a frame
-	ownForms      bool // its forms come to us, and what answers them stays here
+	leadsToClient bool     // the answer to its form may be a redirect to a client, or the form itself goes there
+	script        bool     // it has a script of ours
+	frameable     bool     // any site may show it in a frame
+	ownForms      bool     // its forms come to us, and what answers them stays here
+	frames        []string // origins of what it shows in frames itself
 }
 
 // csp is the Content-Security-Policy. Nothing is allowed but our own stylesheet, images and, on two pages, script.
@@ -21,6 +22,9 @@ func (p policy) csp() string {
 	directives := []string{"default-src 'none'", "style-src 'self'", "img-src 'self'"}
 	if p.script {
 		directives = append(directives, "script-src 'self'")
+	}
+	if len(p.frames) > 0 {
+		directives = append(directives, "frame-src "+strings.Join(p.frames, " "))
 	}
 	directives = append(directives, "base-uri 'none'")
 	switch {

@@ -84,6 +84,7 @@ func (p *Pages) funcs(v voice) template.FuncMap {
 		"asset":  p.assets.url,
 		"host":   func() string { return p.host },
 		"link":   link,
+		"onward": onward,
 		"lang":   func() string { return v.tag },
 		"say":    v.say,
 		"app":    v.app,

@@ -12,7 +12,7 @@ import (
 )
 
 // Metadata is the metadata document, in the order in which people read it. Its members are those of OpenID Connect Discovery 3,
-// RFC 8414 section 2, RFC 9207 section 3, RP-Initiated Logout 2.1, Session Management 3.3 and Back-Channel Logout 2.1.
+// RFC 8414 section 2, RFC 9207 section 3, RP-Initiated Logout 2.1, Session Management 3.3, Front-Channel Logout 3 and Back-Channel Logout 2.1.
 type Metadata struct {
 	Issuer string `json:"issuer"`
 
@@ -65,9 +65,11 @@ type Metadata struct {
 
 	RequestObjectSigningAlgValuesSupported []string `json:"request_object_signing_alg_values_supported"`
 
-	// OpenID Connect Back-Channel Logout 2.1.
-	BackchannelLogoutSupported        bool `json:"backchannel_logout_supported"`
-	BackchannelLogoutSessionSupported bool `json:"backchannel_logout_session_supported"`
+	// OpenID Connect Front-Channel Logout 3, Back-Channel Logout 2.1.
+	FrontchannelLogoutSupported        bool `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSessionSupported bool `json:"frontchannel_logout_session_supported"`
+	BackchannelLogoutSupported         bool `json:"backchannel_logout_supported"`
+	BackchannelLogoutSessionSupported  bool `json:"backchannel_logout_session_supported"`
 
 	// Absent where request objects cannot be encrypted to us.
 	RequestObjectEncryptionAlgValuesSupported []string `json:"request_object_encryption_alg_values_supported,omitempty"`
@@ -130,8 +132,10 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		RequestURIParameterSupported:  true,
 		RequireRequestURIRegistration: true,
 
-		BackchannelLogoutSupported:        true,
-		BackchannelLogoutSessionSupported: true,
+		FrontchannelLogoutSupported:        true,
+		FrontchannelLogoutSessionSupported: true,
+		BackchannelLogoutSupported:         true,
+		BackchannelLogoutSessionSupported:  true,
 	}
 }
 

@@ -90,6 +90,7 @@ type house struct {
 func open(t *testing.T, change ...func(*providertest.Config)) *house {
 	t.Helper()
 	change = append([]func(*providertest.Config){func(c *providertest.Config) {
+		c.Notices = true
 		c.Fetch = fetch.New(fetch.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Timeout: 300 * time.Millisecond})
 	}}, change...)
 	h := &house{Server: providertest.New(t, change...), tb: t}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"signet/provider/ending"
 	"signet/provider/issue"
 	"signet/provider/kept"
 	"signet/provider/oauth"
@@ -18,6 +19,7 @@ import (
 const (
 	PostedPath  = oauth.LogoutPath + "/posted"
 	ConfirmPath = oauth.LogoutPath + "/confirm"
+	DonePath    = oauth.LogoutPath + "/done"
 )
 
 // How long a request is kept: for the way from the POST to our GET, and for a person who is being asked.
@@ -33,7 +35,11 @@ type Options struct {
 	Issuer   *issue.Issuer
 	Sessions *session.Sessions
 	Pages    *web.Pages
+	Name     string // the issuer, byte for byte
 	Base     string // path of the issuer
+	Keys     Keys
+	Receipts ending.Receipts
+	Now      func() time.Time
 }
 
 // Endpoint is the end session endpoint.
@@ -90,14 +96,13 @@ func (e *Endpoint) logout(w http.ResponseWriter, r *http.Request, p oauth.Params
 		return err
 	}
 	if len(sessions) == 0 {
-		e.signedOut(w, r, req)
-		return nil
+		return e.signedOut(w, r, req, storage.Ended{})
 	}
 	hinted := slices.ContainsFunc(sessions, func(s storage.SessionUser) bool {
 		return req.hint.Session != "" && session.SID(s.Session.ID, req.client.ID) == req.hint.Session
 	})
 	if !hinted || req.amiss {
-		return e.ask(w, r, req, sessions[len(sessions)-1].User)
+		return e.ask(w, r, req, sessions)
 	}
 	return e.end(w, r, req, sessions)
 }
@@ -108,22 +113,60 @@ func (e *Endpoint) end(w http.ResponseWriter, r *http.Request, req request, sess
 	for i, s := range sessions {
 		ids[i] = s.Session.ID
 	}
-	if _, err := e.Sessions.End(r.Context(), ids...); err != nil {
+	ended, err := e.Sessions.End(r.Context(), ids...)
+	if err != nil {
 		return err
 	}
-	e.signedOut(w, r, req)
-	return nil
+	return e.signedOut(w, r, req, ended)
 }
 
-// ask shows the question. The request waits under a handle that is in the form's address, and so with this person alone.
-func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, req request, user storage.User) error {
+// ask shows the question, about the account that is meant. The request waits under a handle that is in the form's address, and so with this
+// person alone.
+func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, req request, sessions []storage.SessionUser) error {
 	action, err := e.Kept.Keep(r, req.params, ConfirmPath, askedFor)
 	if err != nil {
 		return err
 	}
-	page := web.SignOut{Action: action, Account: user.Name, Client: req.app()}
+	meant, err := e.meant(req, sessions)
+	if err != nil {
+		return err
+	}
+	page := web.SignOut{Action: action, Client: req.app()}
+	for i, s := range sessions {
+		if i == meant {
+			page.Account = s.User.Name
+		} else {
+			page.Others = append(page.Others, s.User.Name)
+		}
+	}
 	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil
+}
+
+// meant is the session that the request is about: the one that logout_hint names (section 2: the value "is left to the OP's discretion"; here
+// the user name, the address, or the client's sub or sid), otherwise the last used one.
+func (e *Endpoint) meant(req request, sessions []storage.SessionUser) (int, error) {
+	hint := req.params.Get("logout_hint")
+	for i, s := range sessions {
+		if hint == "" {
+			break
+		}
+		login := storage.LoginKey(hint)
+		if login == storage.LoginKey(s.User.Name) || s.User.Email != "" && login == storage.LoginKey(s.User.Email) {
+			return i, nil
+		}
+		if req.client.ID == "" {
+			continue
+		}
+		sub, err := e.Issuer.Subject(req.client, s.User)
+		if err != nil {
+			return 0, err
+		}
+		if hint == sub || hint == session.SID(s.Session.ID, req.client.ID) {
+			return i, nil
+		}
+	}
+	return len(sessions) - 1, nil
 }
 
 // Confirm takes the answer.
@@ -151,14 +194,29 @@ func (e *Endpoint) Confirm(w http.ResponseWriter, r *http.Request) error {
 	return e.end(w, r, req, sessions)
 }
 
-// signedOut sends the browser back, or says that it is done.
-func (e *Endpoint) signedOut(w http.ResponseWriter, r *http.Request, req request) {
+// signedOut has the browser tell the clients that want that, and sends it back, or says that it is done.
+func (e *Endpoint) signedOut(w http.ResponseWriter, r *http.Request, req request, ended storage.Ended) error {
 	e.Sessions.State(w, r, nil)
-	if req.back != "" {
-		oauth.SeeOther(w, req.back)
-		return
+	front, err := e.front(r.Context(), ended.Sessions)
+	if err != nil {
+		return err
 	}
-	e.Pages.Write(w, http.StatusOK, web.SignedOut{Client: req.app()}, trail.Of(r.Context()).Languages...)
+	next := req.back
+	if next == "" && (len(front.Frames) > 0 || ended.Notices > 0) {
+		if next, err = e.done(ended.ID); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(front.Frames) > 0:
+		front.Next = next
+		e.Pages.Write(w, http.StatusOK, front, trail.Of(r.Context()).Languages...)
+	case next != "":
+		oauth.SeeOther(w, next)
+	default:
+		e.Pages.Write(w, http.StatusOK, web.SignedOut{Client: req.app()}, trail.Of(r.Context()).Languages...)
+	}
+	return nil
 }
 
 // stay is the way on for whoever does not want to sign out.

@@ -86,6 +86,7 @@ type Config struct {
 	TLS      bool         // the issuer is https
 	Front    string       // the issuer, where a test puts something before the provider; "": the listener
 	Rates    *limit.Rates // nil: nothing is limited
+	Notices  bool         // clients are told of logouts
 	// Wrap, where it is set, stands between the provider and the store, for tests of a store that fails.
 	Wrap func(storage.Store) storage.Store
 	// WrapRings is the same between the keys and the store.
@@ -149,7 +150,9 @@ func New(tb testing.TB, change ...func(*Config)) *Server {
 	serving.Store(p)
 	working, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var worker sync.WaitGroup
-	worker.Go(func() { outbox.Run(working) })
+	if c.Notices {
+		worker.Go(func() { outbox.Run(working) })
+	}
 	tb.Cleanup(func() {
 		stop()
 		worker.Wait()
