@@ -53,6 +53,8 @@ type Options struct {
 	Store     storage.Store
 	Keys      *keys.Keys
 	Passwords account.Passwords
+	// Notices writes to users; nil: nobody does.
+	Notices login.Notices
 
 	Registration Registration
 	// HS256 lets clients have their ID tokens and userinfo signed with their secret.
@@ -306,7 +308,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	return endpoints{
 		account: account.New(account.Options{
 			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Cookies: cookies, Pages: pages,
-			Logos: documents.logos, Claims: o.Claims, Base: base, Now: o.Now,
+			Logos: documents.logos, Claims: o.Claims, Receipts: ending.Receipts{Store: o.Store}, Base: base, Now: o.Now,
 		}),
 		register:  registering,
 		courier:   &ending.Courier{Clients: o.Store, Tokens: issuing, Post: o.Fetch, Log: o.Log},
@@ -316,7 +318,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 			CodeLife: o.Lifetimes.Code, Now: o.Now,
 		}),
 		login: login.New(login.Options{
-			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos, Claims: o.Claims,
+			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos, Claims: o.Claims, Notices: o.Notices,
 		}),
 		check: &checksession.Endpoint{Sessions: sessions, Pages: pages},
 		logos: documents.logos,

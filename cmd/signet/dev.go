@@ -16,6 +16,7 @@ import (
 	"signet/clients"
 	"signet/cmd/signet/demo"
 	"signet/configs"
+	"signet/provider/account"
 	"signet/storage"
 	"signet/users"
 )
@@ -97,7 +98,7 @@ func (a *app) dev(ctx context.Context, at, demoAt string, verbose bool) (err err
 	for _, l := range demoListeners {
 		apps.Go(func() { _ = app.Serve(l) }) // ends by Shutdown
 	}
-	err = s.run(ctx, func() { a.welcome(url) })
+	err = s.run(ctx, func() { a.welcome(url, cfg.Issuer+account.Path) })
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	err = errors.Join(err, app.Shutdown(drain))
@@ -106,15 +107,16 @@ func (a *app) dev(ctx context.Context, at, demoAt string, verbose bool) (err err
 	return err
 }
 
-func (a *app) welcome(url string) {
+func (a *app) welcome(url, own string) {
 	fmt.Fprintf(a.stdout, `
   Signet is ready. Open
 
       %s
 
   and sign in as %s with the password %s.
+  What is done in that name is shown, and ended, at %s
   Ctrl-C ends it and removes everything.
-`, url, devUser, devPassword)
+`, url, devUser, devPassword, own)
 }
 
 // seed adds the demo app and its user.

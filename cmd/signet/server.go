@@ -24,6 +24,7 @@ import (
 	"signet/configs"
 	"signet/fields"
 	"signet/keys"
+	"signet/mail"
 	"signet/notary"
 	"signet/provider"
 	"signet/provider/admin"
@@ -46,6 +47,7 @@ type server struct {
 	later       *audit.Later
 	notary      *notary.Notary
 	outbox      *ending.Worker
+	notices     *notices
 	certificate *certificate
 	public      []net.Listener
 	observed    observed
@@ -98,6 +100,9 @@ func (a *app) open(ctx context.Context, cfg configured, log *slog.Logger) (s *se
 	s.count()
 	made.tell(log, cfg.Config, a.masterPath(cfg.Config))
 	s.passwords = users.NewAuthenticator(users.Options{Store: s.observed.acts(s.store), Log: log})
+	if s.notices, err = newNotices(cfg.Issuer, func() *mail.Sender { return s.now.Load().mail }, log); err != nil {
+		return s, err
+	}
 	s.later = audit.NewLater(s.store, log)
 	s.notary = &notary.Notary{Store: s.store, Signer: s.keys, Issuer: cfg.Issuer, Now: time.Now, Log: log}
 	s.limits = limit.New(limit.Options{Rates: rates(cfg.RateLimits), Store: s.store, Log: log})
@@ -192,7 +197,7 @@ func (s *server) providerOptions(next, before *setup) provider.Options {
 		proxies = append(proxies, p.String())
 	}
 	options := provider.Options{
-		Fetch: next.fetch, Limits: s.limits, Later: s.later, Ended: s.outbox.Wake, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, TrustedProxies: proxies, Log: s.log,
+		Fetch: next.fetch, Limits: s.limits, Later: s.later, Ended: s.outbox.Wake, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, Notices: s.notices, TrustedProxies: proxies, Log: s.log,
 		Registration: provider.Registration{Policy: cfg.Registration, PKCE: cfg.RegistrationPKCE, Statements: next.statements},
 		HS256:        cfg.Keys.HS256(), UnsignedRequests: cfg.UnsignedRequests,
 		Lifetimes: provider.Lifetimes{
@@ -218,6 +223,9 @@ func (s *server) close() error {
 		l.Close()
 	}
 	s.observed.close(context.Background(), s.log)
+	if s.notices != nil {
+		s.notices.outgoing.Close()
+	}
 	if s.later != nil {
 		s.later.Close()
 	}

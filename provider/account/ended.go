@@ -1,10 +1,12 @@
 package account
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
 
+	"signet/provider/ending"
 	"signet/provider/oauth"
 	"signet/storage"
 	"signet/web"
@@ -41,43 +43,17 @@ func (e *Endpoint) Ended(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	notices, err := e.Store.Notices(r.Context(), id)
+	receipts, err := e.Receipts.Of(r.Context(), id)
 	if err != nil {
 		return err
 	}
-	page := web.AccountEnded{Own: e.frame(v)}
-	find, zone := e.clients(r.Context()), zone(v.user)
-	for _, n := range newest(notices) {
-		c, err := find(n.Client)
-		if err != nil {
-			return err
-		}
-		row := web.Receipt{App: app(n.Client, c), Failed: n.State == storage.NoticeFailed, Problem: n.Problem}
-		if n.State == storage.NoticeDelivered {
-			row.Told = n.Settled.In(zone)
-		}
-		if n.State == storage.NoticePending && e.Now().Sub(n.Created) < watched {
-			page.Waiting = true
+	page := web.AccountEnded{Own: e.frame(v), Waiting: ending.Pending(receipts) && e.Now().Sub(id.Time()) < watched}
+	for _, told := range receipts {
+		row := web.Receipt{App: web.App{Name: cmp.Or(told.Name, told.Client)}, Failed: told.State == storage.NoticeFailed, Problem: told.Problem}
+		if told.State == storage.NoticeDelivered {
+			row.Told = told.Time.In(zone(v.user))
 		}
 		page.Receipts = append(page.Receipts, row)
 	}
 	return e.write(v, http.StatusOK, page)
-}
-
-// newest is one notice for each client: the one that is the least far, since an app that took part in many sessions has been told when it knows of all.
-func newest(notices []storage.Notice) []storage.Notice {
-	rank := map[storage.NoticeState]int{storage.NoticeDelivered: 0, storage.NoticePending: 1, storage.NoticeFailed: 2}
-	var all []storage.Notice
-	at := map[string]int{}
-	for _, n := range notices {
-		i, known := at[n.Client]
-		switch {
-		case !known:
-			at[n.Client] = len(all)
-			all = append(all, n)
-		case rank[n.State] > rank[all[i].State], n.State == all[i].State && n.Settled.After(all[i].Settled):
-			all[i] = n
-		}
-	}
-	return all
 }

@@ -9,6 +9,7 @@ import (
 
 	"signet/claims"
 	"signet/provider/cookie"
+	"signet/provider/ending"
 	"signet/provider/interaction"
 	"signet/provider/logos"
 	"signet/provider/oauth"
@@ -46,6 +47,7 @@ type Options struct {
 	Pages        *web.Pages
 	Logos        *logos.Logos
 	Claims       *claims.Catalogue
+	Receipts     ending.Receipts
 	Base         string // path of the issuer
 	Now          func() time.Time
 }

@@ -16,7 +16,6 @@ type Store interface {
 	SaveUser(ctx context.Context, u storage.User, end bool, o storage.Change) (storage.User, error)
 	SignIn(ctx context.Context, s storage.SignIn) (storage.SignedIn, error)
 	History(ctx context.Context, sub string) (storage.History, error)
-	Notices(ctx context.Context, ending storage.ID) ([]storage.Notice, error)
 }
 
 // Passwords checks and hashes them; [signet/users.Authenticator] does.

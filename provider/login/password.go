@@ -3,6 +3,7 @@ package login
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -79,6 +80,9 @@ func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interactio
 		return err
 	}
 	e.Sessions.Begun(w, b, in)
+	if e.Notices != nil && slices.Contains(in.Note.Unusual, storage.UnusualDevice) {
+		e.Notices.NewDevice(user, in.Note, trail.Of(r.Context()).Languages)
+	}
 	if open.Own() {
 		return e.back(w, open)
 	}

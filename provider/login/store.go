@@ -13,6 +13,12 @@ type Store interface {
 	SignIn(ctx context.Context, s storage.SignIn) (storage.SignedIn, error)
 }
 
+// Notices tells users of what happens to their account, in the background.
+type Notices interface {
+	// NewDevice tells of a sign-in at a browser that was never used for it. languages are those of that browser, best first. It does not wait.
+	NewDevice(u storage.User, n storage.SignInNote, languages []string)
+}
+
 // Passwords checks who somebody is; [signet/users.Authenticator] does.
 type Passwords interface {
 	// Password returns the user whom the login and the password belong to. What is wrong is not told apart: users.ErrCredentials.
