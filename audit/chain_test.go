@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -49,6 +50,26 @@ func TestBodies(t *testing.T) {
 		}
 		if at := (audit.Record{Body: bodies[0]}).Time(); !at.Equal(want[0].Time) {
 			t.Error(at)
+		}
+	})
+	t.Run("it is what encoding/json writes", func(t *testing.T) {
+		t.Parallel()
+		texts := []string{"", "plain", "<a> & b", `"quoted" \\`, "\n\t\x00\x7f", "ü 語 \u2028", "\xff\xfe"}
+		for i, text := range texts {
+			next := texts[(i+1)%len(texts)]
+			e := audit.Entry{
+				Time: time.Date(2026, 11, 22, 7, 0, 0, 120_000_000*i, time.UTC), Event: audit.Event(text), Origin: audit.Origin{Trace: next, Address: text, Actor: next},
+				Client: text, User: next, Session: text, Family: next, Detail: text,
+			}
+			var want bytes.Buffer
+			enc := json.NewEncoder(&want)
+			enc.SetEscapeHTML(false)
+			if err := enc.Encode([]audit.Entry{e}); err != nil {
+				t.Fatal(err)
+			}
+			if got := string(audit.Bodies([]audit.Entry{e})[0]) + "\n"; got != want.String() {
+				t.Errorf("%s, want %s", got, want.String())
+			}
 		}
 	})
 	t.Run("a commit with much to say is several records", func(t *testing.T) {
