@@ -44,6 +44,7 @@ func rowsOf(floor, provider *child, s stock, match *regexp.Regexp) []row {
 		{rowEdDSA, floor, form(floorEdDSA), "", ""},
 		{"discovery", provider, get("/.well-known/openid-configuration"), rowDocument, ""},
 		{"JWKS", provider, get("/jwks"), rowDocument, ""},
+		{"status list", provider, get("/statuslists/0"), rowDocument, "ES256"},
 		{"client_credentials ES256", provider, s.serve, rowES256, "ES256"},
 		{"client_credentials RS256", provider, s.serve, rowRS256, "RS256"},
 		{"client_credentials EdDSA", provider, s.serve, rowEdDSA, "EdDSA"},

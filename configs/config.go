@@ -132,6 +132,8 @@ type AccessTokens struct {
 	Algorithm string
 	Typ       string   // at+jwt or JWT
 	Claims    []string // groups, roles
+	// StatusList says whether they say where it is found whether they were revoked.
+	StatusList bool
 }
 
 // Audit configures the audit log.
@@ -222,7 +224,7 @@ func Default() Config {
 			RotateEvery: 30 * day,
 			Announce:    day,
 		},
-		AccessTokens: AccessTokens{Algorithm: "ES256", Typ: "at+jwt"},
+		AccessTokens: AccessTokens{Algorithm: "ES256", Typ: "at+jwt", StatusList: true},
 		Audit:        Audit{Retention: 90 * day},
 		Log:          Log{Level: "info", Format: "json"},
 		Tracing:      Tracing{Sample: 1},

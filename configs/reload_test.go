@@ -76,7 +76,7 @@ func TestEverySettingIsFixedOrRead(t *testing.T) {
 		"outgoing_allow", "outgoing_ca", "allow_insecure_issuer", "lifetimes.access_token", "lifetimes.id_token", "lifetimes.code",
 		"lifetimes.refresh_idle", "lifetimes.refresh_absolute", "lifetimes.refresh_reuse_window", "lifetimes.session_idle",
 		"lifetimes.session_absolute", "keys.algorithms", "keys.rotate_every", "keys.announce", "access_tokens.algorithm", "access_tokens.typ",
-		"access_tokens.claims", "audit.retention", "log.level",
+		"access_tokens.claims", "access_tokens.status_list", "audit.retention", "log.level",
 	}
 	read = append(read, "lifetimes.session_kept", "mail.host", "mail.port", "mail.tls", "mail.from", "mail.user", "mail.password_file")
 	c := Default()

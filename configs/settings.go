@@ -74,6 +74,7 @@ func table(c *Config) []setting {
 		{name: "access_tokens.algorithm", into: oneOf(&c.AccessTokens.Algorithm, algorithms...)},
 		{name: "access_tokens.typ", into: oneOf(&c.AccessTokens.Typ, "at+jwt", "JWT")},
 		{name: "access_tokens.claims", list: true, into: someOf(&c.AccessTokens.Claims, "groups", "roles")},
+		{name: "access_tokens.status_list", into: boolean(&c.AccessTokens.StatusList)},
 
 		{name: "mail.host", into: text(&c.Mail.Host)},
 		{name: "mail.port", into: port(&c.Mail.Port)},

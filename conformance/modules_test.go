@@ -420,6 +420,7 @@ func discoveryVerification(r *run) {
 var known = map[string]string{
 	"issuer": "url", "authorization_endpoint": "url", "token_endpoint": "url", "userinfo_endpoint": "url", "jwks_uri": "url", "registration_endpoint": "url",
 	"introspection_endpoint": "url", "revocation_endpoint": "url", "end_session_endpoint": "url", "check_session_iframe": "url",
+	"status_list_aggregation_endpoint":      "url",
 	"pushed_authorization_request_endpoint": "url", "device_authorization_endpoint": "url", "service_documentation": "url", "op_policy_uri": "url", "op_tos_uri": "url",
 	"scopes_supported": "list", "response_types_supported": "list", "response_modes_supported": "list", "grant_types_supported": "list",
 	"acr_values_supported": "list", "subject_types_supported": "list", "id_token_signing_alg_values_supported": "list",

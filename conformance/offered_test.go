@@ -43,6 +43,7 @@ func settings() []setting {
 		{name: "keys.algorithms: HS256 beside the others", options: []option{bySecret}, changes: []string{
 			"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported",
 		}},
+		{name: "access_tokens.status_list: off", options: []option{statusListOff}, changes: []string{"status_list_aggregation_endpoint"}},
 		{name: everything, options: []option{unsignedRequestObjects, declared, signingBy(keys.SupportedAlgs()...), bySecret, encryptedBy(keys.EncryptionAlgs()...)}, changes: []string{
 			"request_object_encryption_alg_values_supported", "request_object_encryption_enc_values_supported",
 			"request_object_signing_alg_values_supported", "scopes_supported", "claims_supported",
@@ -230,6 +231,8 @@ var offers = map[string]offer{
 	"end_session_endpoint":   {act: endsSession},
 	"check_session_iframe":   {act: checksSession},
 	"registration_endpoint":  {act: registers, refusals: []string{noEndpoint}},
+
+	"status_list_aggregation_endpoint": {act: findsStatus, refusals: leftOut},
 
 	"scopes_supported": {act: scopeGranted, refusals: leftOut, values: []string{
 		"openid", "profile", "email", "address", "phone", "groups", "roles", "offline_access", "badge", "weather", "uma_protection",

@@ -8,6 +8,7 @@
 //	rotation_test.go   keys rotate under load, and no verifier notices
 //	crash_test.go      signet serve is killed under load, ten times: nothing acknowledged is lost, nothing spent comes back
 //	race_test.go       twenty at once for one code, and for one refresh token
+//	revocation_test.go an API in Python refuses a revoked access token within a minute, by the status list
 //	nodes_test.go      three nodes on PostgreSQL: they are killed, it is killed, its standby takes over
 //
 // and below them

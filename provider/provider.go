@@ -40,6 +40,7 @@ import (
 	"signet/provider/requestobject"
 	"signet/provider/seen"
 	"signet/provider/session"
+	"signet/provider/statuslist"
 	"signet/provider/token"
 	"signet/provider/tokeninfo"
 	"signet/provider/trail"
@@ -61,6 +62,9 @@ type Options struct {
 	HS256 bool
 	// UnsignedRequests lets request objects in that are not signed. Whoever sends the browser here can write one.
 	UnsignedRequests bool
+	// NoStatusList leaves out of access tokens where their status is found, and out of the metadata where the lists are. They are there all
+	// the same, for tokens from before.
+	NoStatusList bool
 	// Fetch gets what clients name by its URL, and tells them what they want to be told at theirs; nil: at public addresses alone.
 	Fetch     Fetcher
 	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
@@ -273,6 +277,7 @@ type endpoints struct {
 	token     *token.Endpoint
 	info      *tokeninfo.Endpoint
 	register  *register.Endpoint // nil: off
+	status    *statuslist.Lists
 	courier   *ending.Courier
 }
 
@@ -280,10 +285,14 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	base := basePath(issuer)
 	cookies := cookie.New(issuer)
 	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: documents.keys, Secrets: o.Keys, Limits: o.Limits, Issuer: o.Issuer, Now: o.Now})
+	places := statuslist.NewPlaces(o.Issuer, o.Keys)
 	issuing := issue.New(issue.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, Clients: o.Store, HS256: o.HS256, ClientKeys: documents.keys,
 		Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
+	if !o.NoStatusList {
+		issuing.Status = places
+	}
 	if o.Tracer != nil {
 		issuing.Signing = o.Tracer.Signing
 	}
@@ -296,6 +305,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 
 	metadata, err := discovery.New(discovery.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), HS256: o.HS256, UnsignedRequests: o.UnsignedRequests,
+		StatusList: !o.NoStatusList,
 	})
 	var registering *register.Endpoint
 	if o.Registration.on() {
@@ -330,6 +340,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 			Store: o.Store, Clients: authenticator, Issuer: issuing, Record: o.Later, RefreshIdle: o.Lifetimes.RefreshIdle,
 			RefreshAbsolute: o.Lifetimes.RefreshAbsolute, ReuseWindow: o.Lifetimes.ReuseWindow, Now: o.Now,
 		}),
-		info: tokeninfo.New(tokeninfo.Options{Store: o.Store, Clients: authenticator, Limits: o.Limits, Issuer: issuing, Now: o.Now}),
+		status: statuslist.New(statuslist.Options{Issuer: o.Issuer, Store: o.Store, Keys: o.Keys, Places: places, Now: o.Now, Log: o.Log}),
+		info:   tokeninfo.New(tokeninfo.Options{Store: o.Store, Clients: authenticator, Limits: o.Limits, Issuer: issuing, Now: o.Now}),
 	}, err
 }

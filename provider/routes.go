@@ -68,6 +68,10 @@ func (p *Provider) programs(r chi.Router, base string, e endpoints) {
 		route(r, base+oauth.RevokePath, wrongMethod, answers{"POST": oauth.Handler(e.info.Revoke)})
 		userinfo := oauth.Handler(e.info.Userinfo)
 		route(r, base+oauth.UserinfoPath, wrongMethod, answers{"GET": userinfo, "POST": userinfo})
+		route(r, base+oauth.StatusListsPath, wrongMethod, get(quietly(oauth.Handler(e.status.Aggregation))))
+		route(r, base+oauth.StatusListsPath+"/{list}", wrongMethod, get(quietly(oauth.Handler(func(w http.ResponseWriter, r *http.Request) error {
+			return e.status.Get(w, r, chi.URLParam(r, "list"))
+		}))))
 	})
 	if e.register != nil {
 		r.Group(func(r chi.Router) {

@@ -18,6 +18,7 @@ import (
 	"signet/configs"
 	"signet/keys"
 	"signet/provider/issue"
+	"signet/provider/statuslist"
 	"signet/storage"
 	"signet/storage/bolt"
 )
@@ -171,14 +172,18 @@ func keyOptions(cfg configs.Config) keys.Options {
 	return keys.Options{
 		Algs: cfg.Keys.OfRing(), Encryption: cfg.EncryptedRequests,
 		Rotate: cfg.Keys.RotateEvery, Announce: cfg.Keys.Announce,
-		MaxToken:   max(cfg.Lifetimes.AccessToken, cfg.Lifetimes.IDToken),
+		MaxToken:   max(cfg.Lifetimes.AccessToken, cfg.Lifetimes.IDToken, statuslist.Life),
 		MaxSession: max(cfg.Lifetimes.SessionAbsolute, cfg.Lifetimes.SessionKept), MaxFamily: cfg.Lifetimes.RefreshAbsolute,
 	}
 }
 
 func newIssuer(cfg configs.Config, catalogue *claims.Catalogue, store storage.Store, k *keys.Keys) *issue.Issuer {
+	var places *statuslist.Places
+	if cfg.AccessTokens.StatusList {
+		places = statuslist.NewPlaces(cfg.Issuer, k)
+	}
 	return issue.New(issue.Options{
-		Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Clients: store, HS256: cfg.Keys.HS256(), Claims: catalogue,
+		Status: places, Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Clients: store, HS256: cfg.Keys.HS256(), Claims: catalogue,
 		IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
 	})
 }

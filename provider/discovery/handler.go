@@ -34,6 +34,7 @@ type Options struct {
 	Registration     bool // clients may register themselves
 	HS256            bool // ID tokens and userinfo can be signed with the client's secret
 	UnsignedRequests bool // request objects with alg none are let in
+	StatusList       bool // access tokens say where their status is found
 }
 
 // Discovery serves the documents.
@@ -54,6 +55,9 @@ func New(o Options) (*Discovery, error) {
 	m := describe(o.Issuer, issue.Algs(o.Keys.Algs(), o.HS256), o.Claims)
 	if o.Registration {
 		m.RegistrationEndpoint = strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath
+	}
+	if o.StatusList {
+		m.StatusListAggregation = strings.TrimSuffix(o.Issuer, "/") + oauth.StatusListsPath
 	}
 	m.RequestObjectSigningAlgValuesSupported = requestobject.Algs(o.UnsignedRequests)
 	if algs := o.Keys.Encryption(); len(algs) > 0 {

@@ -25,6 +25,8 @@ type Metadata struct {
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
 	CheckSessionIframe    string `json:"check_session_iframe"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
+	// StatusListAggregation is absent where access tokens carry no status: Token Status List section 9.1.
+	StatusListAggregation string `json:"status_list_aggregation_endpoint,omitempty"`
 
 	ScopesSupported        []string `json:"scopes_supported"`
 	ResponseTypesSupported []string `json:"response_types_supported"`

@@ -23,6 +23,7 @@ import (
 	"signet/clients"
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/provider/statuslist"
 	"signet/provider/trail"
 	"signet/storage"
 )
@@ -53,11 +54,12 @@ type Options struct {
 	Keys       Keys
 	Resources  storage.Resources
 	Families   storage.Families
-	Clients    Clients           // by what those live that act for themselves
-	HS256      bool              // ID tokens and userinfo can be signed with the secret of a client that registered that
-	ClientKeys ClientKeys        // nil: nothing can be encrypted
-	Claims     *claims.Catalogue // what may be said of users; nil: the standard claims
-	IDToken    time.Duration     // lifetime of an ID token
+	Clients    Clients            // by what those live that act for themselves
+	HS256      bool               // ID tokens and userinfo can be signed with the secret of a client that registered that
+	ClientKeys ClientKeys         // nil: nothing can be encrypted
+	Claims     *claims.Catalogue  // what may be said of users; nil: the standard claims
+	IDToken    time.Duration      // lifetime of an ID token
+	Status     *statuslist.Places // where access tokens say that their status is found; nil: they do not
 	Now        func() time.Time
 	Signing    func(ctx context.Context, alg string) (end func()) // told of each signature, for traces; nil: nobody is
 }
@@ -178,6 +180,9 @@ type Front struct {
 // an ID token alone.
 func (i *Issuer) InFront(ctx context.Context, f Front) (t Tokens, err error) {
 	if f.AccessToken {
+		if err := i.number(ctx, &f.Family); err != nil {
+			return Tokens{}, err
+		}
 		t = Tokens{TokenType: "Bearer", ExpiresIn: int64(f.Resource.Lifetime / time.Second), Scope: strings.Join(f.Scopes, " ")}
 		if t.AccessToken, err = i.accessToken(ctx, f.Granted, f.Resource); err != nil {
 			return Tokens{}, err
@@ -189,6 +194,16 @@ func (i *Issuer) InFront(ctx context.Context, f Front) (t Tokens, err error) {
 		}
 	}
 	return t, nil
+}
+
+// number completes a family that the store made a moment ago with the number that it gave.
+func (i *Issuer) number(ctx context.Context, f *storage.Family) error {
+	if i.Status == nil || f.Status != 0 {
+		return nil
+	}
+	state, err := i.Families.Family(ctx, f.ID)
+	f.Status = state.Family.Status
+	return err
 }
 
 // AccessClaims is the payload of an access token: RFC 9068 section 2.2.
@@ -206,21 +221,26 @@ type AccessClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 	Groups   []string `json:"groups,omitempty"` // section 2.2.3.1, where the resource asks for them
 	Roles    []string `json:"roles,omitempty"`
+	// Status is where whoever verifies the token alone learns whether it was revoked: Token Status List section 6.2.
+	Status *statuslist.Claim `json:"status,omitempty"`
 }
 
 // accessClaims are the claims of an access token that the protocol has.
-func (i *Issuer) accessClaims(g Granted, res storage.Resource) (AccessClaims, error) {
+func (i *Issuer) accessClaims(g Granted, res storage.Resource) (c AccessClaims, err error) {
 	now, a := i.Now(), g.Family.Authorization
-	c := AccessClaims{
+	c = AccessClaims{
 		Issuer: i.Issuer, Audience: i.audience(res), Client: g.Client.ID,
 		Scope: strings.Join(g.Scopes, " "), IssuedAt: now.Unix(), Expires: now.Add(res.Lifetime).Unix(),
 	}
 	if g.Service { // RFC 9068 section 2.2: sub "SHOULD correspond to an identifier the authorization server uses to indicate the client"
 		c.Subject, c.ID = g.Client.ID, newServiceJTI(g.Client)
-		return c, nil
+		c.Status, err = i.Status.Claim(g.Client.ServiceStatus)
+		return c, err
 	}
-	var err error
 	if c.Subject, err = i.Subject(g.Client, g.User); err != nil {
+		return AccessClaims{}, err
+	}
+	if c.Status, err = i.Status.Claim(g.Family.Status); err != nil {
 		return AccessClaims{}, err
 	}
 	c.ID, c.AuthTime, c.ACR, c.AMR = newJTI(g.Family), a.AuthTime.Unix(), a.ACR, a.AMR

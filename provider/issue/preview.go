@@ -42,6 +42,7 @@ var ownClaims = map[string]struct {
 	"jti":       {"the protocol", true},
 	"at_hash":   {"the access token beside it", true},
 	"nonce":     {"the request, if it has one", true},
+	"status":    {"the status list, at the grant's own place", true},
 	"auth_time": {"the sign-in", true},
 	"acr":       {"the sign-in", true},
 	"amr":       {"the sign-in", true},
@@ -60,7 +61,7 @@ func (i *Issuer) Preview(ctx context.Context, c storage.Client, u storage.User, 
 		Client: c.ID, User: u.Sub, Scopes: scopes, ACR: session.ACRPassword, AMR: []string{"pwd"}, AuthTime: i.Now(),
 		Claims: i.Claims.Known(asked, c).Stored(),
 	}
-	g := Granted{Means: Means{Resource: res, signing: signing{alg: c.IDTokenAlg}}, Client: c, User: u, Scopes: scopes, Nonce: "a nonce", Family: storage.Family{Authorization: a}}
+	g := Granted{Means: Means{Resource: res, signing: signing{alg: c.IDTokenAlg}}, Client: c, User: u, Scopes: scopes, Nonce: "a nonce", Family: storage.Family{Authorization: a, Status: 1}}
 	access, err := i.accessClaims(g, res)
 	if err != nil {
 		return p, err

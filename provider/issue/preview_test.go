@@ -12,6 +12,7 @@ import (
 	"signet/claims"
 	"signet/provider/issue"
 	"signet/provider/providertest"
+	"signet/provider/statuslist"
 	"signet/resources"
 	"signet/storage"
 )
@@ -31,6 +32,7 @@ func TestPreviewIsWhatIsIssued(t *testing.T) {
 	u := s.User("alice")
 	issuer := issue.New(issue.Options{
 		Issuer: s.Issuer, Keys: s.Keys, Resources: s.Store, Families: s.Store, Claims: catalogue, IDToken: 10 * time.Minute, Now: s.Clock.Now,
+		Status: statuslist.NewPlaces(s.Issuer, s.Keys),
 	})
 	const parameter = `{"id_token":{"phone_number":null,"name":null},"userinfo":{"groups":null}}`
 	asked, err := claims.Parse(parameter)

@@ -381,6 +381,14 @@ func half(alg, token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
+// inList is the claim status of a token in the first list: Token Status List section 6.2. The index is the token's.
+func inList(s *providertest.Server, token providertest.JWT) map[string]any {
+	status, _ := token.Claims["status"].(map[string]any)
+	list, _ := status["status_list"].(map[string]any)
+	index, _ := list["idx"].(float64)
+	return map[string]any{"status_list": map[string]any{"idx": index, "uri": s.Issuer + "/statuslists/0"}}
+}
+
 func TestAccessToken(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -406,7 +414,7 @@ func TestAccessToken(t *testing.T) {
 			now, life := float64(s.Clock.Now().Unix()), row.resource.Lifetime.Seconds()
 			want := map[string]any{ // section 2.2; no personal data, no nonce
 				"iss": s.Issuer, "sub": u.Sub, "aud": s.Issuer, "client_id": c.ID, "scope": "openid profile email groups", "iat": now, "exp": now + life,
-				"jti": got.Claims["jti"], "auth_time": now, "acr": "pwd", "amr": []any{"pwd"},
+				"jti": got.Claims["jti"], "auth_time": now, "acr": "pwd", "amr": []any{"pwd"}, "status": inList(s, got),
 			}
 			if row.groups != nil {
 				want["groups"] = row.groups

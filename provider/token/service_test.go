@@ -73,6 +73,7 @@ func TestServiceToken(t *testing.T) {
 			now := float64(s.Clock.Now().Unix())
 			want = map[string]any{
 				"iss": s.Issuer, "sub": c.ID, "aud": s.Issuer, "client_id": c.ID, "scope": "orders.read", "iat": now, "exp": now + 300, "jti": jwt.Claims["jti"],
+				"status": inList(s, jwt),
 			}
 			if diff := cmp.Diff(want, jwt.Claims); diff != "" || jwt.Typ != "at+jwt" || jwt.Alg != alg || jwt.Claims["jti"] == "" {
 				t.Errorf("RFC 9068 2.2: the claims of the protocol alone: %+v (-want +got)\n%s", jwt, diff)
