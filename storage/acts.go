@@ -19,7 +19,9 @@ type Clients interface {
 	// them, when what the client authenticates with changes.
 	SaveClient(ctx context.Context, c Client, o Change) (Client, error)
 	// RemoveClient removes a client, whatever its revision. What was issued to it is refused from then on: nobody can authenticate as
-	// it, its families are dead (see FamilyState), and ids are never given twice. Unknown: ErrNotFound.
+	// it, its families are dead (see FamilyState), and ids are never given twice. The number of its own access tokens is marked (see
+	// Statuses), those of its families are not: however many they are, none is walked, and their access tokens end by their time for
+	// who does not ask. Unknown: ErrNotFound.
 	RemoveClient(ctx context.Context, id string, o Change) error
 	// EndService ends the access tokens of this series and earlier ones that the client got for itself: the client's series moves on, and
 	// its revision. Ending what has ended, or is of an unknown client, is no error.
@@ -271,7 +273,8 @@ type Chain struct {
 type Upkeep interface {
 	// Sweep deletes at most limit rows of what expired before its margin: one hour for rows that live in buckets, 24 hours for
 	// families, sessions, browsers and initial access tokens (since they were used up, if that came first), retention for the audit log, whose days go as a whole,
-	// from the oldest on, behind a checkpoint over the last record of each; the last day stays. It returns how many it deleted and whether there is more. What has expired is
+	// from the oldest on, behind a checkpoint over the last record of each; the last day stays. Settled notices go after NoticeLife, marks once no
+	// access token needs them. It returns how many it deleted and whether there is more. What has expired is
 	// refused without it; Sweep only frees the space.
 	Sweep(ctx context.Context, now time.Time, retention time.Duration, limit int) (deleted int, more bool, err error)
 	// Ready reports whether acts can be done: nil, or why not.

@@ -379,6 +379,7 @@ func (t *tx) place(row arrived, now time.Time) {
 		return // the storage failed
 	}
 	b.FillPercent = appendFill
+	t.gave(rows.Number(row.record))
 	switch r := row.record.(type) {
 	case storage.SpentAssertion:
 		write(t, b, key, spentAssertion{Expires: r.Expires, Replayed: r.Replayed})
@@ -390,18 +391,11 @@ func (t *tx) place(row arrived, now time.Time) {
 	case storage.User:
 		t.put(b, key, row.Record)
 		t.declare(r)
-	case storage.Client:
-		t.put(b, key, row.Record)
-		t.gave(r.ServiceStatus)
-	case storage.Family:
-		t.put(b, key, row.Record)
-		t.gave(r.Status)
 	case storage.Notice:
 		t.put(b, key, row.Record)
 		t.put(t.bucket([]byte(outboxBucket)), outboxKey(r), instant(r.Created))
 	case storage.Mark:
 		t.placeMark(r)
-		t.gave(r.Number)
 	case storage.KeptRequest:
 		t.put(b, key, row.Record)
 		t.count(countKept, r.Address, r.ID, r.Created.Add(storage.KeptWindow))

@@ -88,15 +88,6 @@ func UseSession(session storage.Session, client string, idle time.Duration, now 
 	return session, true
 }
 
-// EndSession is a session as ended, and the entry about it.
-func EndSession(session storage.Session, o storage.Change) (storage.Session, audit.Entry) {
-	session.Ended = codec.UTC(o.Now)
-	return session, audit.Entry{
-		Time: o.Now, Event: audit.SignedOut, Origin: o.Origin,
-		User: session.User, Session: session.ID.String(), Detail: o.Detail,
-	}
-}
-
 // LiveSessions leaves out the sessions that are not live at the instant now, and puts the last used one last. The browser's own
 // order, in which they come, is that of the sign-ins; it decides between sessions whose last use is the same.
 func LiveSessions(sessions []storage.SessionUser, now time.Time) (live []storage.SessionUser) {
