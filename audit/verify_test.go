@@ -96,8 +96,6 @@ func verify(lines []string, trust audit.Trust) (audit.Report, error) {
 	return audit.Verify(strings.NewReader(strings.Join(lines, "")), trust)
 }
 
-func isRecord(line string) bool { return strings.HasPrefix(line, `{"sequence"`) }
-
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	s := newScribe(1)

@@ -58,7 +58,7 @@ func TestAuditKey(t *testing.T) {
 		if err := jwk.UnmarshalJSON(encoded); err != nil {
 			t.Fatal(err)
 		}
-		jws, err := jose.ParseSigned(signed, []jose.SignatureAlgorithm{jose.EdDSA})
+		jws, err := jose.ParseSignedCompact(signed, []jose.SignatureAlgorithm{jose.EdDSA})
 		if err != nil {
 			t.Fatal(err)
 		}
