@@ -112,6 +112,7 @@ func (p *Provider) browsers(r chi.Router, base string, o Options, issuer *url.UR
 	}
 	r.Group(func(r chi.Router) {
 		r.Use(own)
+		route(r, base+interaction.ChoosePath, p.wrongPage, get(page(e.login.ChoosePage)).and("POST", page(e.login.Choose)))
 		route(r, base+interaction.SignInPath, p.wrongPage, get(page(e.login.SignInPage)).and("POST", page(e.login.SignIn)))
 		route(r, base+interaction.ConsentPath, p.wrongPage, get(page(e.login.ConsentPage)))
 		route(r, base+interaction.ContinuePath, p.wrongPage, answers{"GET": page(e.authorize.Continue), "POST": page(e.authorize.Continue)})

@@ -121,6 +121,24 @@ func (v voice) wait(d time.Duration) string {
 	return strings.ReplaceAll(v.text(many), "{n}", strconv.Itoa(n))
 }
 
+// ago says in a sentence how long ago somebody signed in, rounded down.
+func (v voice) ago(d time.Duration) string {
+	unit, one, many := 24*time.Hour, Text("Signed in yesterday"), Text("Signed in {n} days ago")
+	switch {
+	case d < time.Minute:
+		return v.text("Signed in just now")
+	case d < time.Hour:
+		unit, one, many = time.Minute, "Signed in 1 minute ago", "Signed in {n} minutes ago"
+	case d < 24*time.Hour:
+		unit, one, many = time.Hour, "Signed in 1 hour ago", "Signed in {n} hours ago"
+	}
+	n := int(d / unit)
+	if n == 1 {
+		return v.text(one)
+	}
+	return strings.ReplaceAll(v.text(many), "{n}", strconv.Itoa(n))
+}
+
 // chooser finds the language of a page.
 type chooser struct {
 	tags    []string

@@ -12,7 +12,7 @@ type Page interface {
 }
 
 // allPages has one of each, so that New parses all templates and the tests forget none.
-var allPages = []Page{SignIn{}, Consent{}, FormPost{}, SignOut{}, SigningOut{}, SignedOut{}, Error{}, Home{}, CheckSession{},
+var allPages = []Page{SignIn{}, Choose{}, Consent{}, FormPost{}, SignOut{}, SigningOut{}, SignedOut{}, Error{}, Home{}, CheckSession{},
 	AccountOverview{}, AccountPassword{}, AccountSessions{}, AccountApps{}, AccountHistory{}, AccountEnded{}}
 
 // App is a client as people see it. Its fields come from whoever registered the client.
@@ -43,6 +43,25 @@ type SignIn struct {
 
 func (SignIn) template() string { return "signin" }
 func (SignIn) policy() policy   { return policy{leadsToClient: true} }
+
+// Choose asks which of the accounts that are signed in at this browser is meant: buttons "session".
+type Choose struct {
+	Action   string
+	Other    string // where one signs in as somebody else
+	Client   App
+	Accounts []Account
+}
+
+func (Choose) template() string { return "choose" }
+func (Choose) policy() policy   { return policy{leadsToClient: true} }
+
+// Account is one of them.
+type Account struct {
+	Session string // what its button sends
+	Name    string // of the person; "" if it is not known
+	Login   string
+	Since   time.Duration // how long ago they signed in
+}
 
 // Consent asks whether the client may have what it asks for: button "decision" with "allow" or "deny".
 type Consent struct {

@@ -88,6 +88,7 @@ func (p *Pages) funcs(v voice) template.FuncMap {
 		"lang":   func() string { return v.tag },
 		"say":    v.say,
 		"app":    v.app,
+		"ago":    v.ago,
 		"name":   v.name,
 		"paper":  v.paper,
 		"wait":   v.wait,

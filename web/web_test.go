@@ -28,6 +28,7 @@ var hostileApp = App{
 var hostilePages = []Page{
 	SignIn{Action: "javascript:alert(1)", Client: hostileApp, Login: hostile, Problem: hostile, Reason: hostile},
 	SignIn{Action: "/x", Client: hostileApp, Login: hostile, Wait: time.Second},
+	Choose{Action: hostile, Other: "/tenant/signin", Client: hostileApp, Accounts: []Account{{Session: hostile, Name: hostile, Login: hostile, Since: -time.Hour}}},
 	Consent{Action: hostile, Client: hostileApp, Account: hostile, Scopes: []ScopeLine{{hostile, hostile}, {hostile, ""}}, Offline: true},
 	FormPost{Action: "javascript:alert(1)", Client: hostileApp, Fields: []Field{{hostile, hostile}}},
 	SignOut{Action: hostile, Client: hostileApp, Account: hostile},
@@ -46,6 +47,7 @@ func longPages() []Page {
 	app := App{Name: long, Host: long, URI: "https://a.example/" + strings.Repeat("x", 5000)}
 	return []Page{
 		SignIn{Action: "/x", Client: app, Login: long, Problem: Text(long), Reason: Text(long), Wait: 1e6 * time.Hour},
+		Choose{Action: "/x", Client: app, Accounts: []Account{{Name: long, Login: long, Since: 1e6 * time.Hour}}},
 		Consent{Action: "/x", Client: app, Account: long, Scopes: []ScopeLine{{long, Text(long)}}},
 		FormPost{Action: "https://a.example/", Client: app, Fields: []Field{{"code", long}}},
 		SignOut{Action: "/x", Client: app, Account: long},
@@ -237,6 +239,7 @@ func TestHeaders(t *testing.T) {
 		csp, frame string
 	}{
 		{SignIn{}, leads, "DENY"},
+		{Choose{}, leads, "DENY"},
 		{Consent{}, leads, "DENY"},
 		{SignOut{}, leads, "DENY"},
 		{FormPost{}, posts, "DENY"},
@@ -519,6 +522,23 @@ func TestWait(t *testing.T) {
 		91 * time.Minute: "2 hours",
 	} {
 		if got := (voice{}).wait(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestAgo(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		-time.Hour:        "Signed in just now", // a clock that was set back
+		59 * time.Second:  "Signed in just now",
+		time.Minute:       "Signed in 1 minute ago",
+		119 * time.Minute: "Signed in 1 hour ago",
+		23 * time.Hour:    "Signed in 23 hours ago",
+		24 * time.Hour:    "Signed in yesterday",
+		71 * time.Hour:    "Signed in 2 days ago",
+	} {
+		if got := (voice{}).ago(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}

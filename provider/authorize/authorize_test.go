@@ -445,7 +445,6 @@ func TestPrompt(t *testing.T) {
 		"Core 3.1.2.1: login asks again":              {c, "login", "signin", ""},
 		"Core 3.1.2.1: consent asks again":            {c, "consent", "consent", ""},
 		"Core 3.1.2.1: login and consent":             {c, "login consent", "signin consent", ""},
-		"Core 3.1.2.1: select_account":                {c, "select_account", "signin", ""},
 		"Core 3.1.2.1: consent that is missing":       {stranger, "", "consent", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

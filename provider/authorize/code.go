@@ -46,6 +46,8 @@ func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p p
 		return e.giveUp(w, r, t, p, oauth.Errorf(oauth.AccessDenied, "the user declined"))
 	case step != interaction.Done && p.open == nil && !interaction.OpensPage(r):
 		return e.giveUp(w, r, t, p, oauth.Errorf(oauth.InteractionRequired, "the user must be asked, and this request does not open a page"))
+	case step == interaction.Choose:
+		return e.ask(w, r, p, interaction.ChoosePath)
 	case step == interaction.SignIn:
 		return e.ask(w, r, p, interaction.SignInPath)
 	case step == interaction.Consent:
@@ -67,7 +69,7 @@ func (e *Endpoint) facts(r *http.Request, t target, p pending) (interaction.Fact
 		Claims: e.Issuer.Claims.Beyond(claims.Read(p.request.Claims), p.request.Scopes),
 	}
 	if p.open != nil {
-		f.SignedIn = p.open.Session
+		f.SignedIn, f.Chosen = p.open.Session, p.open.Chosen
 	}
 	f.Remembered = func(user string) (storage.Consent, error) {
 		c, err := e.Store.Consent(r.Context(), user, t.client.ID)

@@ -159,7 +159,7 @@ func pkce(p oauth.Params, c storage.Client, req *storage.Request) error {
 	return nil
 }
 
-// prompts that we know. select_account is answered by the sign-in page, where any account can be chosen.
+// prompts that we know.
 var prompts = []string{"none", "login", "consent", "select_account"}
 
 // prompt: OpenID Connect Core 3.1.2.1.

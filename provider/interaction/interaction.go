@@ -24,6 +24,7 @@ import (
 
 // Where the browser goes. Each path takes the parameter "interaction".
 const (
+	ChoosePath   = "/choose"
 	SignInPath   = "/signin"
 	ConsentPath  = "/consent"
 	ContinuePath = "/authorize/continue"

@@ -16,7 +16,8 @@ type Step int
 
 // The steps, in the order in which they are asked.
 const (
-	SignIn  Step = iota // nobody fitting is signed in, or not freshly enough
+	Choose  Step = iota // several accounts may be meant, and the client wants the user to say which
+	SignIn              // nobody fitting is signed in, or not freshly enough
 	Consent             // the user has not allowed the client all this
 	Done                // nothing is missing: the code can be issued
 )
@@ -26,7 +27,8 @@ type Facts struct {
 	Request  storage.Request
 	Client   storage.Client
 	Sessions []storage.SessionUser // live ones of this browser, the last used one last
-	SignedIn storage.ID            // the session that was begun in the course of this interaction; zero: none
+	SignedIn storage.ID            // the session that was begun, or chosen, in the course of this interaction; zero: none
+	Chosen   bool                  // SignedIn was chosen, which proves nothing
 	Claims   []string              // asked for by the claims parameter besides those of the scopes
 	Agreed   bool                  // the user has just allowed it
 	// Remembered returns what the user allowed the client before; a zero Consent when nothing.
@@ -36,15 +38,17 @@ type Facts struct {
 
 // Next says what is still missing, and in whose session. It alone decides; no step knows another. An error goes to the client.
 func (f Facts) Next() (Step, storage.SessionUser, error) {
+	if f.mustChoose() {
+		return Choose, storage.SessionUser{}, nil
+	}
 	s, ok := f.Session()
-	if f.SignedIn.IsZero() || !ok {
-		if !ok || f.mustSignInAgain(s.Session) {
-			return f.ask(SignIn, storage.SessionUser{}, oauth.Errorf(oauth.LoginRequired, "the user is not signed in, or not as this request wants it"))
-		}
-	} else if hinted := f.Request.HintedUser; hinted != "" && hinted != s.User.Sub {
-		// OpenID Connect Core 3.1.2.1, id_token_hint, and 5.5.1, sub: somebody else signed in.
+	proved := !f.SignedIn.IsZero() && !f.Chosen
+	switch hinted := f.Request.HintedUser; {
+	case !ok || !proved && f.mustSignInAgain(s.Session):
+		return f.ask(SignIn, storage.SessionUser{}, oauth.Errorf(oauth.LoginRequired, "the user is not signed in, or not as this request wants it"))
+	case hinted != "" && hinted != s.User.Sub: // OpenID Connect Core 3.1.2.1, id_token_hint, and 5.5.1, sub: somebody else signed in
 		return Done, s, oauth.Errorf(oauth.LoginRequired, "another user than the one that the request names signed in")
-	} else if f.acrUnmet(s.Session) { // Core 5.5.1.1: "the Authorization Server MUST treat that outcome as a failed authentication attempt"
+	case f.acrUnmet(s.Session): // Core 5.5.1.1: "the Authorization Server MUST treat that outcome as a failed authentication attempt"
 		return Done, s, oauth.Errorf(oauth.UnmetAuthentication, "the user did not sign in with an acr that claims wants")
 	}
 	missing, err := f.consentMissing(s)
@@ -69,7 +73,7 @@ func (f Facts) ask(step Step, s storage.SessionUser, silent error) (Step, storag
 	return step, s, nil
 }
 
-// Session is the one that the request means: the one begun here, the hinted user's, or the last used one.
+// Session is the one that the request means: the one begun or chosen here, the hinted user's, or the last used one.
 func (f Facts) Session() (storage.SessionUser, bool) {
 	if !f.SignedIn.IsZero() {
 		return session.ByID(f.Sessions, f.SignedIn)
@@ -83,9 +87,15 @@ func (f Facts) Session() (storage.SessionUser, bool) {
 	return f.Sessions[len(f.Sessions)-1], true
 }
 
+// mustChoose reports whether the user has to say which account is meant: OpenID Connect Core 3.1.2.1, select_account. Where the request names
+// the user by a hint, or nobody is signed in, there is nothing to choose.
+func (f Facts) mustChoose() bool {
+	return f.prompt("select_account") && f.SignedIn.IsZero() && f.Request.HintedUser == "" && len(f.Sessions) > 0
+}
+
 // mustSignInAgain reports whether a session that was there before is not enough: OpenID Connect Core 3.1.2.1.
 func (f Facts) mustSignInAgain(s storage.Session) bool {
-	if f.prompt("login") || f.prompt("select_account") || f.acrUnmet(s) {
+	if f.prompt("login") || f.acrUnmet(s) || session.StepsUp(s.ACR, f.Request.ACRValues) {
 		return true
 	}
 	// max_age: "if the elapsed time is greater than this value, the OP MUST attempt to actively re-authenticate"; 0 is prompt=login.

@@ -1,5 +1,7 @@
-// Package login asks the browser: who are you, and may this app.
+// Package login asks the browser: which account, who are you, and may this app.
 //
+//	GET  /choose    the accounts that are signed in at this browser
+//	POST /choose    one of them, and back to /authorize/continue
 //	GET  /signin    the sign-in page
 //	POST /signin    user name and password; a new session, and back to /authorize/continue
 //	GET  /consent   the consent page; its answer goes to /authorize/continue, which alone writes to clients

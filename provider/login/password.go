@@ -28,6 +28,15 @@ func (e *Endpoint) SignInPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Login = open.Request.LoginHint
+	if open.Chosen {
+		sessions, _, err := e.Sessions.Of(r)
+		if err != nil {
+			return err
+		}
+		if s, ok := session.ByID(sessions, open.Session); ok {
+			page.Login = s.User.Name
+		}
+	}
 	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil
 }
@@ -102,6 +111,15 @@ func (e *Endpoint) back(w http.ResponseWriter, open interaction.Open) error {
 	return nil
 }
 
+// again reports whether somebody who is signed in is asked once more. Who could choose from those, and is here, wants to be somebody else.
+func again(open interaction.Open, sessions []storage.SessionUser) bool {
+	if open.Session.IsZero() && slices.Contains(open.Request.Prompt, "select_account") {
+		return false
+	}
+	_, ok := interaction.Facts{Request: open.Request, SignedIn: open.Session, Sessions: sessions}.Session()
+	return ok
+}
+
 // reject shows the page again.
 func (e *Endpoint) reject(w http.ResponseWriter, r *http.Request, status int, page web.SignIn, err error) {
 	oauth.Note(r, &oauth.Error{Code: oauth.AccessDenied, Description: "sign-in refused", Cause: err})
@@ -121,7 +139,7 @@ func (e *Endpoint) signIn(r *http.Request) (interaction.Open, web.SignIn, error)
 		}
 		return open, page, nil
 	}
-	if sessions, _, err := e.Sessions.Of(r); err == nil && len(sessions) > 0 {
+	if sessions, _, err := e.Sessions.Of(r); err == nil && again(open, sessions) {
 		page.Reason, page.Page = "The app asks you to prove once more that it is you.", e.Interactions.OwnPage()
 	}
 	return open, page, nil

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"time"
 
 	"signet/storage"
 	"signet/users"
@@ -11,6 +12,7 @@ import (
 type Store interface {
 	Client(ctx context.Context, id string) (storage.Client, error)
 	SignIn(ctx context.Context, s storage.SignIn) (storage.SignedIn, error)
+	SelectSession(ctx context.Context, h, browser storage.Handle, session storage.ID, now time.Time) error
 }
 
 // Notices tells users of what happens to their account, in the background.

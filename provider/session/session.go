@@ -87,6 +87,9 @@ func (s *Sessions) Begin(r *http.Request, u storage.User, acr string, amr []stri
 	if b.device, err = storage.ParseHandle(s.Cookies.Get(r, deviceCookie)); err != nil {
 		b.device = storage.NewHandle(now)
 	}
+	if goesOn, ok := ByUser(before, u.Sub); ok { // who chose it need not choose it each time they are asked
+		keep = keep || goesOn.Session.Kept
+	}
 	idle, absolute := min(s.Idle, s.Absolute), s.Absolute
 	if keep {
 		idle, absolute = s.Kept, s.Kept

@@ -280,7 +280,7 @@ func TestTwoAccounts(t *testing.T) {
 		t.Errorf("sub %v", got)
 	}
 	b.User = "bob"
-	if got := sub("prompt", "select_account"); got != bob.Sub {
+	if got := sub("prompt", "login"); got != bob.Sub {
 		t.Errorf("sub %v, want bob's, who signed in", got)
 	}
 	if got := sub("prompt", "none"); got != bob.Sub {
