@@ -17,6 +17,8 @@ type browser struct {
 	r      *run
 	client *http.Client
 	query  string // of the redirect URI as it is registered
+
+	confirms bool // it says yes when it is asked whether to sign out; otherwise it stays on that page
 }
 
 // visit is where a request led.
@@ -27,7 +29,9 @@ type visit struct {
 	page    string     // its text
 	signIns int        // how often it was asked who it is
 	asked   int        // how often it was asked for consent
-	pages   []*html.Node
+
+	question bool // it was asked whether to sign out
+	pages    []*html.Node
 }
 
 const (
@@ -73,6 +77,13 @@ func (b *browser) open(req *http.Request) (v visit) {
 		case slices.Contains(f.buttons["decision"], "allow"):
 			v.asked++
 			f.values.Set("decision", "allow")
+		case slices.Contains(f.buttons["confirm"], "yes"):
+			v.question = true
+			if !b.confirms {
+				v.status, v.page = a.status, text(doc)
+				return v
+			}
+			f.values.Set("confirm", "yes")
 		case !strings.HasPrefix(f.action, b.r.issuer) && strings.HasPrefix(f.action, "https://"):
 			to, err := url.Parse(f.action)
 			b.r.must(err)

@@ -7,6 +7,7 @@
 //	plans_test.go     the plans of the Foundation, and one test for each
 //	modules_test.go   the modules, by their names in the Foundation's suite
 //	dynamic_test.go   those that only clients who register themselves have
+//	logout_test.go    those of the logout plans
 //	session_test.go   those of session management
 //	offered_test.go   the discovery document against what is done, setting by setting
 //	flow_test.go      one authorization from the request to UserInfo, with what the suite checks of each

@@ -230,7 +230,13 @@ var offers = map[string]offer{
 	"revocation_endpoint":    {act: revokes},
 	"end_session_endpoint":   {act: endsSession},
 	"check_session_iframe":   {act: checksSession},
-	"registration_endpoint":  {act: registers, refusals: []string{noEndpoint}},
+
+	"frontchannel_logout_supported":         {act: toldBy(frontchannel)},
+	"frontchannel_logout_session_supported": {act: toldBy(frontchannel)},
+	"backchannel_logout_supported":          {act: toldBy(backchannel)},
+	"backchannel_logout_session_supported":  {act: toldBy(backchannel)},
+
+	"registration_endpoint": {act: registers, refusals: []string{noEndpoint}},
 
 	"status_list_aggregation_endpoint": {act: findsStatus, refusals: leftOut},
 

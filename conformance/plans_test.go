@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -128,6 +129,30 @@ var sessions = []module{
 	{name: "oidcc-session-management-rp-initiated-logout", test: sessionManagement, alone: true},
 }
 
+var loggingOut = []module{
+	{name: "oidcc-rp-initiated-logout-discovery-endpoint-verification", test: logoutDiscovery()},
+	{name: "oidcc-rp-initiated-logout", test: rpLogout(strings.Repeat("0123456789abcdef", 8))},
+	{name: "oidcc-rp-initiated-logout-bad-post-logout-redirect-uri", test: rpLogoutStays(wayBackTo(redirectURI + "/foo"))},
+	{name: "oidcc-rp-initiated-logout-modified-id-token-hint", test: rpLogoutStays(unsignedHint)},
+	{name: "oidcc-rp-initiated-logout-no-id-token-hint", test: rpLogoutStays(noHint)},
+	{name: "oidcc-rp-initiated-logout-no-params", test: rpLogoutAnyway(false)},
+	{name: "oidcc-rp-initiated-logout-no-post-logout-redirect-uri", test: rpLogoutAnyway(true, "state", "of the logout")},
+	{name: "oidcc-rp-initiated-logout-no-state", test: rpLogout("")},
+	{name: "oidcc-rp-initiated-logout-only-state", test: rpLogoutAnyway(false, "state", "of the logout")},
+	{name: "oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri", test: rpLogoutStays(wayBackTo(redirectURI + "?foo=bar"))},
+	{name: "oidcc-rp-initiated-logout-bad-id-token-hint", test: rpLogoutStays(ownHint)},
+}
+
+var toldByBack = []module{
+	{name: "oidcc-backchannel-rp-initiated-logout-discovery-endpoint-verification", test: logoutDiscovery("backchannel_logout_supported", "backchannel_logout_session_supported")},
+	{name: "oidcc-backchannel-rp-initiated-logout", test: backchannel},
+}
+
+var toldByFront = []module{
+	{name: "oidcc-frontchannel-rp-initiated-logout-discovery-endpoint-verification", test: logoutDiscovery("frontchannel_logout_supported", "frontchannel_logout_session_supported")},
+	{name: "oidcc-frontchannel-rp-initiated-logout", test: frontchannel},
+}
+
 // plans are all plans, in the order of the table.
 var plans = []plan{
 	{"oidcc-basic-certification-test-plan", "TestOIDCCBasic", registered(codeFlow), flows},
@@ -139,6 +164,9 @@ var plans = []plan{
 	{"oidcc-hybrid-certification-test-plan", "TestOIDCCHybrid", registered(hybrid), flows},
 	{"oidcc-formpost-hybrid-certification-test-plan", "TestOIDCCFormPostHybrid", byFormPost(hybrid), flows},
 	{"oidcc-3rdparty-init-login-certification-test-plan", "TestOIDCC3rdPartyInitLogin", []variant{{responseType: "code", registered: true}}, initiated},
+	{"oidcc-rp-initiated-logout-certification-test-plan", "TestOIDCCRPInitiatedLogout", registered(codeFlow), loggingOut},
+	{"oidcc-frontchannel-rp-initiated-logout-certification-test-plan", "TestOIDCCFrontChannelLogout", registered(codeFlow), toldByFront},
+	{"oidcc-backchannel-rp-initiated-logout-certification-test-plan", "TestOIDCCBackChannelLogout", registered(codeFlow), toldByBack},
 	{"oidcc-session-management-certification-test-plan", "TestOIDCCSessionManagement", codeFlow, sessions},
 }
 
@@ -153,13 +181,16 @@ func runPlan(t *testing.T) {
 	t.Fatal("no plan has this name")
 }
 
-func TestOIDCCBasic(t *testing.T)             { runPlan(t) }
-func TestOIDCCFormPostBasic(t *testing.T)     { runPlan(t) }
-func TestOIDCCConfig(t *testing.T)            { runPlan(t) }
-func TestOIDCCDynamic(t *testing.T)           { runPlan(t) }
-func TestOIDCCImplicit(t *testing.T)          { runPlan(t) }
-func TestOIDCCFormPostImplicit(t *testing.T)  { runPlan(t) }
-func TestOIDCCHybrid(t *testing.T)            { runPlan(t) }
-func TestOIDCCFormPostHybrid(t *testing.T)    { runPlan(t) }
-func TestOIDCC3rdPartyInitLogin(t *testing.T) { runPlan(t) }
-func TestOIDCCSessionManagement(t *testing.T) { runPlan(t) }
+func TestOIDCCBasic(t *testing.T)              { runPlan(t) }
+func TestOIDCCFormPostBasic(t *testing.T)      { runPlan(t) }
+func TestOIDCCConfig(t *testing.T)             { runPlan(t) }
+func TestOIDCCDynamic(t *testing.T)            { runPlan(t) }
+func TestOIDCCImplicit(t *testing.T)           { runPlan(t) }
+func TestOIDCCFormPostImplicit(t *testing.T)   { runPlan(t) }
+func TestOIDCCHybrid(t *testing.T)             { runPlan(t) }
+func TestOIDCCFormPostHybrid(t *testing.T)     { runPlan(t) }
+func TestOIDCC3rdPartyInitLogin(t *testing.T)  { runPlan(t) }
+func TestOIDCCRPInitiatedLogout(t *testing.T)  { runPlan(t) }
+func TestOIDCCFrontChannelLogout(t *testing.T) { runPlan(t) }
+func TestOIDCCBackChannelLogout(t *testing.T)  { runPlan(t) }
+func TestOIDCCSessionManagement(t *testing.T)  { runPlan(t) }

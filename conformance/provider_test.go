@@ -68,7 +68,7 @@ func start(t *testing.T, v variant, options ...option) *provider {
 	in := &signIn{}
 	var scopes []string // that the operator added
 	s := providertest.New(t, func(c *providertest.Config) {
-		c.TLS, c.Passwords = true, in
+		c.TLS, c.Passwords, c.Notices = true, in, true
 		c.Fetch = fetch.New(fetch.Options{CA: trusted(), Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 		if v.registered {
 			registrationBy("open")(c)
@@ -111,7 +111,9 @@ func (s *signIn) Password(ctx context.Context, login, sent string, _ users.From)
 	return s.users.UserByLogin(ctx, storage.LoginKey(login))
 }
 
-func (s *signIn) Hash(_ context.Context, password string) (string, error) { return users.HashPassword(password) }
+func (s *signIn) Hash(_ context.Context, password string) (string, error) {
+	return users.HashPassword(password)
+}
 
 // static registers clients as the operator does for the suite: without PKCE, and with the suite's rule for ID tokens.
 func static(r *run, want metadata) client {
