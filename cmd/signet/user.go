@@ -147,7 +147,10 @@ clears it. --disabled ends everything that was begun in the person's name; --dis
 		if err := c.do(http.MethodPatch, admin.Changes{Fields: set}, &u, "users", c.args[0]); err != nil {
 			return err
 		}
-		return a.printUser(u, *f.json)
+		if err := a.printUser(u, *f.json); err != nil || *f.json || !u.Disabled {
+			return err
+		}
+		return a.tellOwed(c)
 	})
 	return cmd
 }
@@ -178,7 +181,7 @@ func (a *app) userPassword() *cobra.Command {
 			return a.printJSON(u)
 		}
 		fmt.Fprintf(a.stdout, "The password of %s was set. Sessions and refresh tokens from before have ended.\n", plain(u.Name))
-		return nil
+		return a.tellOwed(c)
 	})
 	return cmd
 }
@@ -199,7 +202,7 @@ func (a *app) userRemove() *cobra.Command {
 			return a.printJSON(u)
 		}
 		fmt.Fprintf(a.stdout, "Removed %s (%s).\n", plain(u.Name), u.Sub)
-		return nil
+		return a.tellOwed(c)
 	})
 	return cmd
 }

@@ -1,4 +1,4 @@
-// Package admin is the operator's JSON API: clients, users, keys, and what a token is.
+// Package admin is the operator's JSON API: clients, users and their sessions, keys, and what a token is.
 //
 // It is reachable from this machine alone, over a Unix socket in the data folder (socket.go). The kernel says who is at the
 // other end (peer.go); that uid is the actor in the audit log. There is no other authentication: who may open the socket may open
@@ -15,6 +15,10 @@
 //	GET    /users            POST   /users            {username, fields, password}
 //	GET    /users/{user}     PATCH  /users/{user}     {fields}
 //	DELETE /users/{user}     PUT    /users/{user}/password {password}
+//	GET    /users/{user}/sessions                                               (those that are live)
+//	GET    /sessions         POST   /sessions/end     {user | sessions}         → {ending, sessions, families, notices, server}
+//	GET    /endings/{id}                                                        → receipts, client by client
+//	GET    /notices                                                             → {pending, since, failed, server}
 //	GET    /keys             POST   /keys/rotate      {alg, now, force}
 //	                         DELETE /keys/{kid}                                 (revokes)
 //	POST   /token/inspect    {token}
@@ -53,6 +57,8 @@ type Store interface {
 	storage.InitialTokens
 	storage.Users
 	storage.Families
+	storage.Endings
+	storage.Outbox
 	Ready(ctx context.Context) error
 }
 
@@ -129,6 +135,12 @@ func New(o Options) http.Handler {
 	r.Patch("/users/{user}", answer(a.setUser))
 	r.Delete("/users/{user}", answer(a.removeUser))
 	r.Put("/users/{user}/password", answer(a.setPassword))
+
+	r.Get("/users/{user}/sessions", answer(a.userSessions))
+	r.Get("/sessions", answer(a.listSessions))
+	r.Post("/sessions/end", answer(a.endSessions))
+	r.Get("/endings/{id}", answer(a.showEnding))
+	r.Get("/notices", answer(a.listNotices))
 
 	r.Get("/keys", answer(a.listKeys))
 	r.Post("/keys/rotate", answer(a.rotateKeys))
