@@ -29,7 +29,17 @@ const chainedAtOnce = 8 << 20
 
 // chainLoose chains what is left to be chained.
 func (s *Store) chainLoose() error {
-	for more := true; more; {
+	more := false
+	err := guard(func() error {
+		return s.db.View(func(bolt *bbolt.Tx) error {
+			more = bolt.Bucket([]byte(metaBucket)).Get(metaUnchained) != nil
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("open %s: %w", s.path, err)
+	}
+	for more {
 		err := guard(func() error {
 			return s.db.Update(func(bolt *bbolt.Tx) error {
 				t := newTx(bolt, s.log)
