@@ -167,7 +167,7 @@ type Codes interface {
 	// and the user's epoch unchanged, otherwise ErrEnded or ErrExpired.
 	Authorize(ctx context.Context, i Issue) error
 	// RedeemCode spends a code and stores the family that it turns into, in one commit, if [Code.Redeem] agrees and the user may still
-	// sign in (ErrEnded otherwise; for a code without offline_access the session must be live as well). The
+	// sign in and has not withdrawn what the client had (ErrEnded otherwise; for a code without offline_access the session must be live as well). The
 	// family's authorization is the code's. Of concurrent calls one returns nil. A later one, expired or not, ends that family, and
 	// the one of the front channel that was issued with the code, in its own commit and returns ErrSpent, however often, with the code,
 	// which names the family; the first is recorded. Any other refusal leaves the code as good as it was; the first five of a code are

@@ -460,6 +460,21 @@ var endingCases = []testCase{
 		r.same(len(r.log(audit.FamilyEnded)), 3)
 		r.same(r.owed(r.endSessions(v.session.ID)), pairs(pair("other", v))) // nobody is told twice
 	}},
+	{"Withdraw: codes that are under way are worth nothing", func(r *room) {
+		v := r.told("ann")
+		for i, offline := range []bool{true, false} {
+			h, _ := r.newCode(v, offline)
+			o := change
+			o.Now = now.Add(time.Duration(i) * time.Second)
+			_, err := r.Withdraw(r.ctx(), "ann", clientID, o)
+			r.ok(err)
+			_, err = r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+			r.refused(err, storage.ErrEnded)
+		}
+		h, _ := r.newCode(v, true) // allowed anew
+		_, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+		r.ok(err)
+	}},
 	{"nothing to take back is no error, and writes nothing", func(r *room) {
 		v := r.told("ann")
 		r.takePart(v, clientID, true)

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"time"
 
 	"signet/audit"
@@ -47,7 +48,7 @@ func Authorized(event audit.Event, a storage.Authorization, now time.Time, origi
 }
 
 // Redeem says whether r may have what the code stands for, its user and its session considered. The session is asked for only
-// where the answer depends on it.
+// where the answer depends on it; one that is gone is zero.
 func Redeem(code storage.Code, user storage.User, session func() storage.Session, r storage.Redemption) error {
 	if err := code.Redeem(r); err != nil {
 		return err
@@ -56,10 +57,14 @@ func Redeem(code storage.Code, user storage.User, session func() storage.Session
 	if user.Sub != a.User || user.Disabled || user.Epoch != a.Epoch {
 		return storage.ErrEnded
 	}
-	if a.Offline {
+	in := session()
+	switch {
+	case in.ID == a.Session && !slices.Contains(in.Clients, a.Client): // withdrawn meanwhile
+		return storage.ErrEnded
+	case a.Offline: // it outlives the session
 		return nil
 	}
-	return session().Live(user, r.Now)
+	return in.Live(user, r.Now)
 }
 
 // Spend is a code as spent on the family f, and that family with the code's authorization.
