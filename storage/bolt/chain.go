@@ -2,9 +2,6 @@ package bolt
 
 import (
 	"encoding/binary"
-	"fmt"
-
-	"go.etcd.io/bbolt"
 
 	"signet/audit"
 	"signet/storage/codec"
@@ -29,29 +26,7 @@ const chainedAtOnce = 8 << 20
 
 // chainLoose chains what is left to be chained.
 func (s *Store) chainLoose() error {
-	more := false
-	err := guard(func() error {
-		return s.db.View(func(bolt *bbolt.Tx) error {
-			more = bolt.Bucket([]byte(metaBucket)).Get(metaUnchained) != nil
-			return nil
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("open %s: %w", s.path, err)
-	}
-	for more {
-		err := guard(func() error {
-			return s.db.Update(func(bolt *bbolt.Tx) error {
-				t := newTx(bolt, s.log)
-				more = t.chainSome()
-				return t.failed
-			})
-		})
-		if err != nil {
-			return fmt.Errorf("migrate %s: chaining the audit log: %w", s.path, err)
-		}
-	}
-	return nil
+	return s.inPieces(metaUnchained, "chaining the audit log", (*tx).chainSome)
 }
 
 // chainSome chains some records and says whether there are more.

@@ -28,17 +28,30 @@ const indexedAtOnce = 8 << 20
 
 // indexOld does what is left of it.
 func (s *Store) indexOld() error {
-	for more := true; more; {
-		err := guard(func() error {
+	return s.inPieces(metaUnindexed, "what was begun for whom", func(t *tx) bool { return s.indexSome(t, indexedAtOnce) })
+}
+
+// inPieces does the part of a migration that is too large for one commit, as long as its note in the meta bucket is there. Where there is none
+// nothing is committed: a start would pay for it, and on a full disk fail by it.
+func (s *Store) inPieces(note []byte, what string, some func(*tx) (more bool)) error {
+	more := false
+	err := guard(func() error {
+		return s.db.View(func(bolt *bbolt.Tx) error {
+			more = bolt.Bucket([]byte(metaBucket)).Get(note) != nil
+			return nil
+		})
+	})
+	for more && err == nil {
+		err = guard(func() error {
 			return s.db.Update(func(bolt *bbolt.Tx) error {
 				t := newTx(bolt, s.log)
-				more = s.indexSome(t, indexedAtOnce)
+				more = some(t)
 				return t.failed
 			})
 		})
-		if err != nil {
-			return fmt.Errorf("migrate %s: what was begun for whom: %w", s.path, err)
-		}
+	}
+	if err != nil {
+		return fmt.Errorf("migrate %s: %s: %w", s.path, what, err)
 	}
 	return nil
 }
