@@ -45,21 +45,30 @@ func chromiumPath(t *testing.T) string {
 	panic("unreachable")
 }
 
-func newChromium(t *testing.T) *chromium {
+func newChromium(t *testing.T, more ...chromedp.ExecAllocatorOption) *chromium {
+	t.Helper()
+	chromiumPath(t)
+	atATime <- struct{}{}
+	t.Cleanup(func() { <-atATime })
+	return startChromium(t, more...)
+}
+
+// startChromium is newChromium for one that does not wait for its turn.
+func startChromium(t *testing.T, more ...chromedp.ExecAllocatorOption) *chromium {
 	t.Helper()
 	path := chromiumPath(t)
-	atATime <- struct{}{}
 	// Not t.TempDir: the browser's children may be writing their last words into it. Its own temporary files go there as well, by a path
 	// that is short enough for its sockets.
 	dir, err := os.MkdirTemp("", "e2e-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox,
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox,
 		chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.UserDataDir(filepath.Join(dir, "profile")),
-		chromedp.Env("TMPDIR="+dir), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Env("TMPDIR=" + dir), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("password-store", "basic"), chromedp.WindowSize(1280, 900))
+		chromedp.Flag("password-store", "basic"), chromedp.WindowSize(1280, 900)}
+	alloc, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	ctx, closeTab := chromedp.NewContext(alloc)
 	c := &chromium{t: t, ctx: ctx}
 	t.Cleanup(func() {
@@ -69,7 +78,6 @@ func newChromium(t *testing.T) *chromium {
 		closeTab()
 		stop()
 		os.RemoveAll(dir)
-		<-atATime
 	})
 	if err := chromedp.Listen(ctx, c.listen); err != nil {
 		t.Fatalf("starting %s: %v", path, err)

@@ -83,7 +83,7 @@ func (c *chromium) paint(name string, width, height int64) {
 	if !*update {
 		return
 	}
-	readme := map[string]bool{"sign-in": true, "tokens": true}
+	readme := map[string]bool{"sign-in": true, "tokens": true, "account-sessions": true, "account-history": true}
 	for _, p := range []struct {
 		suffix        string
 		scheme        string

@@ -4,6 +4,7 @@
 //	signin_test.go     people sign in with Chromium, at apps made with coreos/go-oidc and with zitadel/oidc
 //	crosssite_test.go  form_post, a posted request, frames: what crosses sites, and what may not
 //	keyboard_test.go   without a mouse, and without JavaScript
+//	account_test.go    a person ends at one browser what goes on at another
 //	demo_test.go       signet dev: the demo app from the first page to Ctrl-C, and the README's pictures
 //	rotation_test.go   keys rotate under load, and no verifier notices
 //	crash_test.go      signet serve is killed under load, ten times: nothing acknowledged is lost, nothing spent comes back
@@ -26,7 +27,7 @@
 //	go test ./e2e -run 'SignIn|CrossSite|Frames|Keyboard|Script|Demo'    what needs Chromium; skipped where there is none
 //	go test ./e2e -run Crash -v             each round's counts; its first line has the seed of the pauses, for -seed
 //	go test ./e2e -run Nodes -v -nodes 5m   as long; each fault once without -nodes. It prints what it did and saw
-//	go test ./e2e -run Demo -update         paints docs/images anew, and the phone's and the dark ones into -pictures DIR
+//	go test ./e2e -run "Demo|Account" -update    paints docs/images anew, and the phone's and the dark ones into -pictures DIR
 //
 // The provider listens on 127.0.0.1 and the apps are addressed as localhost: two sites to a browser. (Two ports of one host would
 // be one.) Each app's callback sends the browser one hop further, to a third host, since Chromium holds the whole chain of redirects
