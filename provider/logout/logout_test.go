@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"signet/keys"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -371,5 +372,26 @@ func TestStoreTrouble(t *testing.T) {
 	}
 	if faulty.Fail(nil); i.out(i.browser) {
 		t.Error("signed out")
+	}
+}
+
+// RP-Initiated Logout 2: a hint that is long out of date is one, also when its key is not published any more.
+func TestHintOfARetiredKey(t *testing.T) {
+	t.Parallel()
+	i := start(t)
+	before := i.Verify(i.hint)
+	if _, err := i.Keys.Rotate(t.Context(), keys.RotateOptions{Now: true, Force: true}, storage.Change{Now: i.Clock.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	i.Clock.Advance(3 * 24 * time.Hour)
+	if err := i.Keys.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kid := before.KID
+	if body, _ := i.Keys.JWKS(); strings.Contains(string(body), kid) {
+		t.Fatal("its key is still published: this tests nothing")
+	}
+	if o := i.logout("id_token_hint", i.hint, "post_logout_redirect_uri", back); o.Callback != back {
+		t.Errorf("ended at %q, page %s", o.Callback, providertest.Text(o.Page.Body))
 	}
 }
