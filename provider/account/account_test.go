@@ -729,9 +729,11 @@ func TestThousandSessions(t *testing.T) {
 	now := s.Clock.Now()
 	var all sync.WaitGroup
 	const n = 1000
-	failed := make(chan error, n)
+	failed, turns := make(chan error, n), make(chan struct{}, 4)
 	for i := range n {
 		all.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
 			open := storage.NewHandle(now.Add(time.Minute))
 			err := s.Store.BeginInteraction(t.Context(), storage.Interaction{ID: open.ID, SecretHash: open.Hash(), Return: "/account", Created: now, Expires: now.Add(time.Minute)}, 2*n)
 			if err != nil {
