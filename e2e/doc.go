@@ -3,11 +3,13 @@
 //
 //	signin_test.go     people sign in with Chromium, at apps made with coreos/go-oidc and with zitadel/oidc
 //	crosssite_test.go  form_post, a posted request, frames: what crosses sites, and what may not
+//	signout_test.go    an app is signed out through its frame, and does not hold the browser up
 //	keyboard_test.go   without a mouse, and without JavaScript
 //	account_test.go    a person ends at one browser what goes on at another
 //	demo_test.go       signet dev: the demo app from the first page to Ctrl-C, and the README's pictures
 //	rotation_test.go   keys rotate under load, and no verifier notices
 //	crash_test.go      signet serve is killed under load, ten times: nothing acknowledged is lost, nothing spent comes back
+//	notices_test.go    apps are told of logouts through everything: they are down, the server is killed, one of two nodes dies
 //	race_test.go       twenty at once for one code, and for one refresh token
 //	revocation_test.go an API in Python refuses a revoked access token within a minute, by the status list
 //	nodes_test.go      three nodes on PostgreSQL: they are killed, it is killed, its standby takes over
