@@ -198,8 +198,8 @@ func frontchannel(r *run) {
 		case n.Type != html.ElementNode:
 		case n.Data == "iframe":
 			frames = append(frames, attr(n, "src"))
-		case n.Data == "meta" && attr(n, "http-equiv") == "refresh":
-			_, next, _ = strings.Cut(attr(n, "content"), "url=")
+		case n.Data == "a" && attr(n, "id") == "next": // where the page's script goes
+			next = attr(n, "href")
 		}
 	}
 	sid, _ := f.claims["sid"].(string)

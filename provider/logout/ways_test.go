@@ -123,7 +123,7 @@ func TestOtherSitesEndNothing(t *testing.T) {
 
 var (
 	frames  = regexp.MustCompile(`<iframe src="([^"]*)"[^>]*>`)
-	refresh = regexp.MustCompile(`<meta http-equiv="refresh" content="([^"]*)">`)
+	refresh = regexp.MustCompile(`<noscript><meta http-equiv="refresh" content="([^"]*)"></noscript>`)
 )
 
 func unescape(s string) string { return strings.ReplaceAll(s, "&amp;", "&") }
