@@ -475,6 +475,16 @@ var endingCases = []testCase{
 		_, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
 		r.ok(err)
 	}},
+	{"Withdraw: codes of a session that has ended before are worth nothing, and nobody is told twice", func(r *room) {
+		v := r.told("ann")
+		h, _ := r.newCode(v, true)
+		r.same(len(r.owed(r.endSessions(v.session.ID))), 1)
+		done, err := r.Withdraw(r.ctx(), "ann", clientID, change)
+		r.ok(err)
+		r.same(done.Notices, 0)
+		_, err = r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+		r.refused(err, storage.ErrEnded)
+	}},
 	{"nothing to take back is no error, and writes nothing", func(r *room) {
 		v := r.told("ann")
 		r.takePart(v, clientID, true)

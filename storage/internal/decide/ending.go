@@ -54,7 +54,7 @@ func EndingID(now time.Time, what string, parts ...[]byte) (id storage.ID) {
 type Ending struct {
 	ID       storage.ID
 	Sessions []storage.Session // to be stored: they have ended
-	Changed  []storage.Session // to be stored: they go on, in the new epoch or without the client
+	Changed  []storage.Session // to be stored: they go on in the new epoch, or are without the client
 	Notices  []storage.Notice
 	Entries  []audit.Entry
 }
@@ -146,16 +146,22 @@ func UserEnded(sub string, o storage.Change) audit.Entry {
 	return audit.Entry{Time: o.Now, Event: audit.UserEnded, Origin: o.Origin, User: sub, Detail: o.Detail}
 }
 
-// Withdraw takes back what a user allowed a client. consented says whether there is a consent to forget; families are those of the
+// Withdraw takes back what a user allowed a client. Sessions that have ended forget the client too: a code for offline access outlives its
+// session, and is held to what that says (see [Redeem]). consented says whether there is a consent to forget; families are those of the
 // user for this client that run: all of them end, by audit.ConsentWithdrawn. The ID is zero where there is nothing to take back.
 func Withdraw(user storage.User, client string, consented bool, sessions []storage.Session, families []storage.Family,
 	told func(client string) bool, o storage.Change) (e Ending) {
 	parts := [][]byte{[]byte(user.Sub), []byte(client)}
+	var last []storage.Session // of those that forget the client
 	for _, session := range sessions {
-		if Lasts(session, user, o.Now) && slices.Contains(session.Clients, client) {
-			session.Clients = slices.DeleteFunc(slices.Clone(session.Clients), func(c string) bool { return c == client })
-			e.Changed = append(e.Changed, session)
-			parts = append(parts, slices.Clone(session.ID[:]))
+		if session.Epoch != user.Epoch || !slices.Contains(session.Clients, client) {
+			continue
+		}
+		session.Clients = slices.DeleteFunc(slices.Clone(session.Clients), func(c string) bool { return c == client })
+		e.Changed = append(e.Changed, session)
+		parts = append(parts, slices.Clone(session.ID[:]))
+		if Lasts(session, user, o.Now) { // the client was told of the others
+			last = append(last, session)
 		}
 	}
 	if !consented && len(e.Changed) == 0 && len(families) == 0 {
@@ -170,7 +176,7 @@ func Withdraw(user storage.User, client string, consented bool, sessions []stora
 	}
 	e.ID = EndingID(o.Now, "consent", parts...)
 	if told(client) {
-		for _, session := range e.Changed {
+		for _, session := range last {
 			e.notify(session, client, o.Now)
 		}
 	}
