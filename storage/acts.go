@@ -128,9 +128,10 @@ type Interactions interface {
 	// choice proves nothing; SignIn takes it back. A session that is not live, or not of this browser: ErrEnded. An interaction that is not
 	// open is refused as by Interaction.
 	SelectSession(ctx context.Context, h Handle, browser Handle, session ID, now time.Time) error
-	// EndInteraction spends an interaction without a code: the user declined. It counts for its address's limit until it expires. Of
+	// EndInteraction spends an interaction without a code: the user declined what a names (client, and user and session where somebody is
+	// signed in), or it cannot be given. It counts for its address's limit until it expires. Of
 	// concurrent calls, Authorize's among them, one succeeds; refused as by Interaction.
-	EndInteraction(ctx context.Context, h Handle, client string, o Change) error
+	EndInteraction(ctx context.Context, h Handle, a Authorization, o Change) error
 }
 
 // SignIn is one successful sign-in.

@@ -256,10 +256,10 @@ func (s acts) SignIn(ctx context.Context, in storage.SignIn) (done storage.Signe
 	return s.Store.SignIn(ctx, in)
 }
 
-func (s acts) EndInteraction(ctx context.Context, h storage.Handle, client string, o storage.Change) (err error) {
+func (s acts) EndInteraction(ctx context.Context, h storage.Handle, a storage.Authorization, o storage.Change) (err error) {
 	ctx, end := s.tracer.act(ctx, "EndInteraction")
 	defer end(&err)
-	return s.Store.EndInteraction(ctx, h, client, o)
+	return s.Store.EndInteraction(ctx, h, a, o)
 }
 
 func (s acts) KeepRequest(ctx context.Context, k storage.KeptRequest, limit int) (err error) {

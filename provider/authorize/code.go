@@ -22,6 +22,7 @@ type pending struct {
 	open     *interaction.Open // where the browser was asked something already
 	agreed   string            // the account for which the user has just allowed it, see [interaction.Account]
 	declined bool              // the user has just said no
+	session  storage.Session   // that it is about; zero: none yet
 }
 
 // proceed does what comes next: asks, refuses, or issues the code.
@@ -35,6 +36,7 @@ func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p p
 		t.sessionState = session.SessionState(t.client.ID, t.redirectURI, state)
 	}
 	step, s, err := facts.Next()
+	p.session = s.Session
 	if p.agreed != "" && err == nil && step == interaction.Consent && p.agreed == interaction.Account(s.Session.ID) {
 		facts.Agreed = true
 		step, s, err = facts.Next()
@@ -128,7 +130,8 @@ func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, p pending, path s
 func (e *Endpoint) giveUp(w http.ResponseWriter, r *http.Request, t target, p pending, refusal error) error {
 	if p.open != nil {
 		change := storage.Change{Now: e.Now(), Origin: trail.Of(r.Context()).Origin(), Detail: string(oauth.AsError(refusal).Code)}
-		if err := e.Store.EndInteraction(r.Context(), p.open.Handle, t.client.ID, change); err != nil {
+		who := storage.Authorization{Client: t.client.ID, User: p.session.User, Session: p.session.ID}
+		if err := e.Store.EndInteraction(r.Context(), p.open.Handle, who, change); err != nil {
 			return interaction.Explain(err)
 		}
 		e.Interactions.Close(w, *p.open)

@@ -13,5 +13,5 @@ type Store interface {
 	Client(ctx context.Context, id string) (storage.Client, error)
 	Authorize(ctx context.Context, i storage.Issue) error
 	SpendAssertion(ctx context.Context, client, jti string, expires time.Time, o storage.Change) error
-	EndInteraction(ctx context.Context, h storage.Handle, client string, o storage.Change) error
+	EndInteraction(ctx context.Context, h storage.Handle, a storage.Authorization, o storage.Change) error
 }

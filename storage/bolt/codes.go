@@ -37,7 +37,7 @@ func (s *Store) Authorize(ctx context.Context, i storage.Issue) error {
 			consent := *i.Consent
 			consent.User, consent.Client = a.User, a.Client
 			t.addConsent(consent, i.Now)
-			t.record(decide.Authorized(audit.ConsentGiven, a, i.Now, i.Origin))
+			t.record(decide.Consented(i))
 		}
 		if used, worth := decide.UseSession(session, a.Client, i.Idle, i.Now); worth {
 			sessionRows.put(t, used.ID[:], used)

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"time"
 
-	"signet/audit"
 	"signet/storage"
 	"signet/storage/internal/decide"
 )
@@ -100,18 +99,14 @@ func (t *tx) spend(i storage.Interaction) {
 }
 
 // EndInteraction implements [storage.Interactions].
-func (s *Store) EndInteraction(ctx context.Context, h storage.Handle, client string, o storage.Change) error {
+func (s *Store) EndInteraction(ctx context.Context, h storage.Handle, a storage.Authorization, o storage.Change) error {
 	return s.do(ctx, func(t *tx) error {
 		i, err := t.openInteraction(h, o.Now)
 		if err != nil {
 			return err
 		}
 		t.spend(i)
-		e := audit.Entry{Time: o.Now, Event: audit.ConsentDenied, Origin: o.Origin, Client: client, Session: i.Session.String(), Detail: o.Detail}
-		if session, ok := sessionRows.get(t, i.Session[:]); ok {
-			e.User = session.User
-		}
-		t.record(e)
+		t.record(decide.Declined(a, o))
 		return nil
 	})
 }

@@ -76,7 +76,7 @@ func (a *act) addConsent(old got[storage.Consent], c storage.Consent, i storage.
 	} else {
 		a.write(insertConsent, c.User, c.Client, row)
 	}
-	a.record(decide.Authorized(audit.ConsentGiven, i.Authorization, i.Now, i.Origin))
+	a.record(decide.Consented(i))
 }
 
 // issue stores what the response carries.

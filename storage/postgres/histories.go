@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"hash/fnv"
+	"sync"
 
 	"signet/audit"
 	"signet/storage"
@@ -17,6 +19,14 @@ const (
 )
 
 var updateHistory = guarded(`UPDATE signet.histories SET revision = revision + 1, record = $3 WHERE sub = $1 AND revision = $2`)
+
+// noting lets the sign-ins of one user go one after the other on this node: all of them write the same row, and many at once, each finding it
+// changed, would run out of attempts. Users share locks; that costs a moment and nothing else.
+func (s *Store) noting(sub string) *sync.Mutex {
+	h := fnv.New32a()
+	h.Write([]byte(sub))
+	return &s.notes[h.Sum32()%uint32(len(s.notes))]
+}
 
 // saveHistory stores a history that follows on old. The act holds the user until its commit: who is removed leaves none behind.
 func (a *act) saveHistory(old got[storage.History], h storage.History) {
@@ -41,6 +51,9 @@ func (s *Store) SignInFailed(ctx context.Context, sub string, n storage.SignInNo
 	if !storable(sub) {
 		return s.Record(ctx, entries...)
 	}
+	one := s.noting(sub)
+	one.Lock()
+	defer one.Unlock()
 	return s.do(ctx, func(a *act) error {
 		var user got[storage.User]
 		var history got[storage.History]

@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"signet/audit"
 	"signet/storage"
 	"signet/storage/internal/decide"
 )
@@ -109,22 +108,16 @@ func (a *act) updateInteraction(row got[storage.Interaction], counts bool) {
 }
 
 // EndInteraction implements [storage.Interactions].
-func (s *Store) EndInteraction(ctx context.Context, h storage.Handle, client string, o storage.Change) error {
+func (s *Store) EndInteraction(ctx context.Context, h storage.Handle, declined storage.Authorization, o storage.Change) error {
 	return s.do(ctx, func(a *act) error {
 		var row got[storage.Interaction]
 		a.read(selectInteraction, []any{h.ID[:]}, &row)
 		if err := openInteraction(row, h, o.Now); err != nil {
 			return err
 		}
-		e := audit.Entry{Time: o.Now, Event: audit.ConsentDenied, Origin: o.Origin, Client: client, Session: row.Record.Session.String(), Detail: o.Detail}
-		if id := row.Record.Session; !id.IsZero() {
-			var session got[storage.Session]
-			a.read(selectSession, []any{id[:]}, &session)
-			e.User = session.Record.User
-		}
 		row.Record = decide.SpendInteraction(row.Record)
 		a.updateInteraction(row, true)
-		a.record(e)
+		a.record(decide.Declined(declined, o))
 		return nil
 	})
 }

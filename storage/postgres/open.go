@@ -67,6 +67,8 @@ type Store struct {
 	waiting  atomic.Int64 // acts, for a connection
 	repeated atomic.Int64 // attempts beyond an act's first
 
+	notes [64]sync.Mutex // see histories.go
+
 	sweeping sync.Mutex
 	walked   position // how far this node's sweeper came; under sweeping
 }

@@ -103,6 +103,9 @@ func (a *act) updateSession(session storage.Session, revision int64) {
 // SignIn implements [storage.Interactions]. It happens when its session is created. Who ends what the user has must not miss it: the user
 // stays as they were read until the commit.
 func (s *Store) SignIn(ctx context.Context, in storage.SignIn) (done storage.SignedIn, err error) {
+	one := s.noting(in.Session.User)
+	one.Lock()
+	defer one.Unlock()
 	err = s.do(ctx, func(a *act) error {
 		now := in.Session.Created
 		var interaction got[storage.Interaction]

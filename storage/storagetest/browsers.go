@@ -76,7 +76,7 @@ var signInCases = []testCase{
 	{"an interaction that is not open is refused as by Interaction", func(r *room) {
 		u := r.newUser("ann")
 		spent, _ := r.makeSignIn(u, storage.Handle{}, now)
-		r.ok(r.EndInteraction(r.ctx(), spent.Interaction, clientID, change))
+		r.ok(r.EndInteraction(r.ctx(), spent.Interaction, declined, change))
 		r.refused(r.trySignIn(spent), storage.ErrSpent)
 		unknown, _ := r.makeSignIn(u, storage.Handle{}, now)
 		unknown.Interaction = forged(unknown.Interaction)
@@ -257,7 +257,7 @@ var signInCases = []testCase{
 		h, i := r.newInteraction()
 		r.refused(r.SelectSession(r.ctx(), forged(h), v.handle, v.session.ID, now), storage.ErrNotFound)
 		r.refused(r.SelectSession(r.ctx(), h, v.handle, v.session.ID, i.Expires), storage.ErrExpired)
-		r.ok(r.EndInteraction(r.ctx(), h, clientID, change))
+		r.ok(r.EndInteraction(r.ctx(), h, declined, change))
 		r.refused(r.SelectSession(r.ctx(), h, v.handle, v.session.ID, now), storage.ErrSpent)
 	}},
 	{"of concurrent sign-ins with one old handle one takes its sessions over", func(r *room) {

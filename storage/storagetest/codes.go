@@ -53,9 +53,9 @@ var issueCases = []testCase{
 		issue.Interaction = interaction
 		issue.Consent = &storage.Consent{User: "ann", Client: clientID, Scopes: []string{"openid"}}
 		r.ok(r.Authorize(r.ctx(), issue))
-		e := audit.Entry{Time: now, Event: audit.ConsentGiven, Origin: origin, Client: clientID, User: "ann", Session: v.session.ID.String()}
+		e := audit.Entry{Time: now, Event: audit.ConsentGiven, Origin: origin, Client: clientID, User: "ann", Session: v.session.ID.String(), Detail: "openid"}
 		issued := e
-		issued.Event = audit.CodeIssued
+		issued.Event, issued.Detail = audit.CodeIssued, ""
 		r.logged(e, issued)
 		_, err := r.Interaction(r.ctx(), interaction, now)
 		r.refused(err, storage.ErrSpent)

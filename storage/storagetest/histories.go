@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -113,6 +114,30 @@ var historyCases = []testCase{
 			r.ok(err)
 		}
 		r.same(len(r.history("ann").Notes), parallel)
+	}},
+	{"sign-ins and attempts of one user, many at once, are all done", func(r *room) {
+		u := r.newUser("ann")
+		const each = 4
+		ins := make([][each]storage.SignIn, parallel)
+		for i := range ins {
+			for n := range each {
+				ins[i][n], _ = r.makeSignIn(u, storage.Handle{}, now)
+			}
+		}
+		for _, err := range r.race(func(i int) error {
+			for n := range each {
+				failed := r.SignInFailed(r.ctx(), u.Sub, storage.SignInNote{Time: now, Failed: true})
+				if err := errors.Join(failed, r.trySignIn(ins[i][n])); err != nil {
+					return err
+				}
+			}
+			return nil
+		}) {
+			r.ok(err)
+		}
+		all, err := r.Sessions(r.ctx(), u.Sub, now)
+		r.ok(err)
+		r.same(len(all), parallel*each)
 	}},
 	{"a history is bounded: the oldest goes first, and guesses do not push out who was in", func(r *room) {
 		u := r.newUser("ann")

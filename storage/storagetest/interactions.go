@@ -59,7 +59,7 @@ var interactionCases = []testCase{
 	{"an interaction that was declined counts until it expires", func(r *room) {
 		h, i := makeInteraction("192.0.2.8")
 		r.ok(r.BeginInteraction(r.ctx(), i, 1))
-		r.ok(r.EndInteraction(r.ctx(), h, clientID, change))
+		r.ok(r.EndInteraction(r.ctx(), h, declined, change))
 		_, second := makeInteraction("192.0.2.8")
 		r.refused(r.BeginInteraction(r.ctx(), second, 1), storage.ErrTooMany)
 	}},
@@ -72,7 +72,7 @@ var interactionCases = []testCase{
 	}},
 	{"Interaction finished is ErrSpent", func(r *room) {
 		h, _ := r.newInteraction()
-		r.ok(r.EndInteraction(r.ctx(), h, clientID, change))
+		r.ok(r.EndInteraction(r.ctx(), h, declined, change))
 		_, err := r.Interaction(r.ctx(), h, now)
 		r.refused(err, storage.ErrSpent)
 	}},
@@ -85,24 +85,25 @@ var interactionCases = []testCase{
 		v := r.newVisit("ann")
 		in, _ := r.makeSignIn(v.user, storage.Handle{}, now)
 		r.ok(r.trySignIn(in))
-		r.oneWins(r.race(func(int) error { return r.EndInteraction(r.ctx(), in.Interaction, clientID, change) }), storage.ErrSpent)
+		by := storage.Authorization{Client: clientID, User: "ann", Session: in.Session.ID}
+		r.oneWins(r.race(func(int) error { return r.EndInteraction(r.ctx(), in.Interaction, by, change) }), storage.ErrSpent)
 		r.logged(audit.Entry{
 			Time: now, Event: audit.ConsentDenied, Origin: origin, Client: clientID, User: "ann", Session: in.Session.ID.String(), Detail: change.Detail,
 		})
 	}},
 	{"EndInteraction is refused as by Interaction", func(r *room) {
 		h, i := r.newInteraction()
-		r.refused(r.EndInteraction(r.ctx(), forged(h), clientID, change), storage.ErrNotFound)
+		r.refused(r.EndInteraction(r.ctx(), forged(h), declined, change), storage.ErrNotFound)
 		late := change
 		late.Now = i.Expires
-		r.refused(r.EndInteraction(r.ctx(), h, clientID, late), storage.ErrExpired)
+		r.refused(r.EndInteraction(r.ctx(), h, declined, late), storage.ErrExpired)
 	}},
 	{"of concurrent Authorize and EndInteraction one succeeds", func(r *room) {
 		v := r.newVisit("ann")
 		h, _ := r.newInteraction()
 		r.oneWins(r.race(func(i int) error {
 			if i%2 == 0 {
-				return r.EndInteraction(r.ctx(), h, clientID, change)
+				return r.EndInteraction(r.ctx(), h, declined, change)
 			}
 			_, issue := makeIssue(v, true)
 			issue.Interaction = h

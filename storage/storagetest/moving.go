@@ -38,7 +38,7 @@ func Moving(t *testing.T, open func(t *testing.T) storage.Store) {
 			issue.Interaction = interaction
 			r.ok(r.Authorize(r.ctx(), issue))
 			declined, _ := r.newInteraction()
-			r.ok(r.EndInteraction(r.ctx(), declined, clientID, change))
+			r.ok(r.EndInteraction(r.ctx(), declined, storage.Authorization{Client: clientID}, change))
 			r.ok(r.SpendAssertion(r.ctx(), clientID, "j2", now.Add(time.Minute+time.Nanosecond), change))
 			r.refused(r.SpendAssertion(r.ctx(), clientID, "j2", now.Add(time.Hour), change), storage.ErrSpent)
 			for i := range 300 {

@@ -182,6 +182,9 @@ func (r *room) disable(u storage.User) {
 
 const clientID = "4cXk0tKc7Zq1"
 
+// declined is an authorization that does not come about.
+var declined = storage.Authorization{Client: clientID}
+
 // newInteraction stores an interaction that is open for ten minutes.
 func (r *room) newInteraction() (storage.Handle, storage.Interaction) {
 	r.Helper()

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"signet/audit"
@@ -45,6 +46,20 @@ func Issued(i storage.Issue) (code *storage.Code, front *storage.Family, entries
 // Authorized is an entry about an authorization.
 func Authorized(event audit.Event, a storage.Authorization, now time.Time, origin audit.Origin) audit.Entry {
 	return audit.Entry{Time: now, Event: event, Origin: origin, Client: a.Client, User: a.User, Session: a.Session.String()}
+}
+
+// Consented is the entry about a consent that was given with an authorization.
+func Consented(i storage.Issue) audit.Entry {
+	e := Authorized(audit.ConsentGiven, i.Authorization, i.Now, i.Origin)
+	e.Detail = strings.Join(i.Consent.Scopes, " ")
+	return e
+}
+
+// Declined is the entry about an authorization that did not come about.
+func Declined(a storage.Authorization, o storage.Change) audit.Entry {
+	e := Authorized(audit.ConsentDenied, a, o.Now, o.Origin)
+	e.Detail = o.Detail
+	return e
 }
 
 // Redeem says whether r may have what the code stands for, its user and its session considered. The session is asked for only
