@@ -57,9 +57,13 @@ func TestKeyboard(t *testing.T) {
 	}
 
 	c.keys(providertest.Password + kb.Tab)
-	if got := c.focus(); got != "button" {
-		t.Errorf("after the password comes %q", got)
+	focused("remember")
+	c.keys(" ")
+	if !script[bool](c, `document.activeElement.checked`) {
+		t.Error("the space key does not tick the box")
 	}
+	c.keys(kb.Tab)
+	focused("button")
 	c.keys(kb.Enter)
 
 	c.see("button[value=allow]")
@@ -79,6 +83,22 @@ func TestKeyboard(t *testing.T) {
 	c.keys(kb.Enter)
 	if here := a.signedIn(); here.tokens.subject != alice.Sub {
 		t.Errorf("signed in as %s", here.tokens.subject)
+	}
+	c.see("#done")
+
+	// The accounts to choose from come first, then the way to another.
+	c.open(a.url + "/signin?prompt=select_account")
+	c.see(".accounts")
+	c.keys(kb.Tab)
+	if got := c.focus(); !strings.HasPrefix(got, "button session ") {
+		t.Errorf("Tab goes to %q", got)
+	}
+	c.keys(kb.Tab)
+	focused("a")
+	c.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+	c.keys(kb.Enter)
+	if here := a.signedIn(); here.tokens.subject != alice.Sub {
+		t.Errorf("chosen was %s", here.tokens.subject)
 	}
 	c.see("#done")
 }
@@ -110,6 +130,13 @@ func TestWithoutScript(t *testing.T) {
 	c.press("button[type=submit]")
 	if here := a.signedIn(); here.method != http.MethodPost || here.tokens.subject != alice.Sub {
 		t.Errorf("by %s as %s", here.method, here.tokens.subject)
+	}
+	c.see("#done")
+
+	c.open(a.url + "/signin?prompt=select_account")
+	c.press("button[name=session]")
+	if here := a.signedIn(); here.tokens.subject != alice.Sub {
+		t.Errorf("chosen was %s", here.tokens.subject)
 	}
 	c.see("#done")
 }
