@@ -468,6 +468,29 @@ func TestHangingDelaysNobody(t *testing.T) {
 	}
 }
 
+// Many servers that hang are of somebody, and delay nobody else.
+func TestHangingAppsDelayNobodyElse(t *testing.T) {
+	t.Parallel()
+	const timeout = 2 * time.Second
+	h := open(t, waiting(timeout))
+	mallory := h.User("mallory")
+	b := h.Browser("mallory")
+	for n := range 24 {
+		a := h.app(fmt.Sprint("Hangs ", n))
+		a.now(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		b.Code(a.Client)
+	}
+	_, s := h.signIn(h.app("Good"))
+	if _, err := h.Store.EndUser(t.Context(), mallory.Sub, storage.Change{Now: h.Clock.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	h.receipts(h.end(s.ID).ID, settled)
+	if took := time.Since(began); took > timeout*3/4 { // less than one attempt that hangs takes
+		t.Errorf("told after %v", took)
+	}
+}
+
 // At the end, attempts under way come to their end, and what was not tried is due at once for whoever comes next.
 func TestEnds(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,7 @@ const (
 	holds    = 2048             // at the most
 	atOnce   = 16               // attempts under way
 	perHost  = 2                // of them, to one server
+	perUser  = 6                // and about one user
 	farewell = 3 * time.Second  // for giving back what it still holds, at the end
 )
 
@@ -42,7 +43,8 @@ type Options struct {
 }
 
 // Worker delivers what is owed. One server that hangs delays nobody but those who wait for the same one: no more than perHost attempts are
-// made at it, and when one gets no answer, those that wait for it fail with it, until their next turn.
+// made at it, and when one gets no answer, those that wait for it fail with it, until their next turn. Nor does one user, however many apps of theirs
+// hang: whoever may register apps could have thousands.
 type Worker struct {
 	Options
 	wake chan struct{}
@@ -87,7 +89,7 @@ func (w *Worker) Wake() {
 func (w *Worker) Run(ctx context.Context) {
 	ticks := time.NewTicker(poll)
 	defer ticks.Stop()
-	d := &desk{Worker: w, busy: map[string]int{}}
+	d := &desk{Worker: w, busy: map[string]int{}, users: map[string]int{}}
 	w.Wake() // for what was owed before the start
 	for {
 		select {
@@ -111,6 +113,7 @@ type desk struct {
 	more    bool           // there may be more in the outbox
 	waiting []held         // claimed, the longest waiting first
 	busy    map[string]int // attempts under way by host
+	users   map[string]int // and by user
 	running int
 	aside   sync.WaitGroup // commits that nobody waits for, until the end
 }
@@ -159,11 +162,12 @@ func (d *desk) begin(ctx context.Context) {
 	for _, h := range d.waiting {
 		switch {
 		case h.until.Before(limit):
-		case d.running >= atOnce, d.busy[h.host] >= perHost:
+		case d.running >= atOnce, d.busy[h.host] >= perHost, d.users[h.notice.User] >= perUser:
 			rest = append(rest, h)
 		default:
 			d.running++
 			d.busy[h.host]++
+			d.users[h.notice.User]++
 			go d.attempt(context.WithoutCancel(ctx), h)
 		}
 	}
@@ -193,6 +197,9 @@ func (d *desk) finish(f finished) {
 	d.running--
 	if d.busy[f.host]--; d.busy[f.host] == 0 {
 		delete(d.busy, f.host)
+	}
+	if d.users[f.notice.User]--; d.users[f.notice.User] == 0 {
+		delete(d.users, f.notice.User)
 	}
 	if !f.outcome.Silent {
 		return
