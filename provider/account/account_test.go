@@ -409,6 +409,11 @@ func TestEverywhere(t *testing.T) {
 		if o := b.Open("/account/ended"); strings.Contains(o.Page.Body, `http-equiv="refresh"`) || !strings.Contains(o.Page.Body, "is being told") {
 			t.Errorf("%s", providertest.Text(o.Page.Body))
 		}
+		s.Clock.Advance(9 * time.Minute)
+		b.User = "bob"
+		if o := b.Open("/account/ended"); o.URL != s.Issuer+"/account" {
+			t.Errorf("whoever comes later is shown %s: %s", o.URL, providertest.Text(o.Page.Body))
+		}
 	})
 	t.Run("who has ended nothing finds the overview", func(t *testing.T) {
 		b := s.Browser("bob")

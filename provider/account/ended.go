@@ -12,8 +12,12 @@ import (
 	"signet/web"
 )
 
-// watched is how long the page about an ending looks again by itself.
-const watched = time.Minute
+// The page about an ending looks again by itself, and then can be looked at, for so long. Whoever uses the browser tomorrow is not told which
+// apps somebody used.
+const (
+	watched = time.Minute
+	shown   = 10 * time.Minute
+)
 
 // ended goes on after an act: to the page that says who has been told, or back where nothing had to end. Which ending it was is in a cookie
 // and not in the address: whoever has signed out everywhere is nobody here any more, and finds the page all the same.
@@ -35,7 +39,7 @@ func (e *Endpoint) ended(v visit, done storage.Ended, err error) error {
 // Ended says how far the apps have been told of the last ending.
 func (e *Endpoint) Ended(w http.ResponseWriter, r *http.Request) error {
 	id, err := storage.ParseID(e.Cookies.Get(r, endedCookie))
-	if err != nil || id.IsZero() {
+	if err != nil || id.IsZero() || e.Now().Sub(id.Time()) > shown {
 		oauth.SeeOther(w, e.Base+Path)
 		return nil
 	}
