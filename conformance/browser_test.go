@@ -28,6 +28,7 @@ type visit struct {
 	status  int        // of the page
 	page    string     // its text
 	signIns int        // how often it was asked who it is
+	chosen  int        // how often it was asked which account is meant
 	asked   int        // how often it was asked for consent
 
 	question bool // it was asked whether to sign out
@@ -74,6 +75,9 @@ func (b *browser) open(req *http.Request) (v visit) {
 			v.signIns++
 			f.values.Set(f.user, userName)
 			f.values.Set(f.password, password)
+		case len(f.buttons["session"]) > 0:
+			v.chosen++
+			f.values.Set("session", f.buttons["session"][0])
 		case slices.Contains(f.buttons["decision"], "allow"):
 			v.asked++
 			f.values.Set("decision", "allow")

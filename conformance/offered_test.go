@@ -729,8 +729,8 @@ func prompts(r *run, prompt string) string {
 	if code != "" {
 		return code
 	}
-	if (g.signIns > 0) != (prompt == "login" || prompt == "select_account") || (g.asked > 0) != (prompt == "consent") {
-		r.Errorf("Core 3.1.2.1: prompt=%s: asked %d times who it is, %d times for consent", prompt, g.signIns, g.asked)
+	if (g.signIns > 0) != (prompt == "login") || (g.chosen > 0) != (prompt == "select_account") || (g.asked > 0) != (prompt == "consent") {
+		r.Errorf("Core 3.1.2.1: prompt=%s: asked %d times who it is, %d times which account, %d times for consent", prompt, g.signIns, g.chosen, g.asked)
 	}
 	return ""
 }
