@@ -29,7 +29,10 @@ type SigningOut struct {
 
 func (SigningOut) template() string { return "signingout" }
 
-// policy lets the origins of the apps be framed and nobody else.
+// mostOrigins is how many origins the policy names. Each is a part of a header, and a proxy that finds one too long refuses the page.
+const mostOrigins = 32
+
+// policy lets the origins of the apps be framed and nobody else; where those are many, any of their schemes.
 func (s SigningOut) policy() policy {
 	var origins []string
 	for _, frame := range s.Frames {
@@ -38,7 +41,14 @@ func (s SigningOut) policy() policy {
 		}
 	}
 	slices.Sort(origins)
-	return policy{script: true, frames: slices.Compact(origins)}
+	if origins = slices.Compact(origins); len(origins) > mostOrigins {
+		for i, o := range origins {
+			scheme, _, _ := strings.Cut(o, "//")
+			origins[i] = scheme
+		}
+		origins = slices.Compact(origins)
+	}
+	return policy{script: true, frames: origins}
 }
 
 // SignedOut says that one is signed out.

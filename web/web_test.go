@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -568,4 +569,20 @@ func FuzzLink(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A policy stays short enough for the headers that proxies take.
+func TestManyFrames(t *testing.T) {
+	t.Parallel()
+	s := SigningOut{Frames: []string{"http://127.0.0.1:8080/out"}}
+	for i := range 500 {
+		s.Frames = append(s.Frames, fmt.Sprintf("https://%s%d.example/out", strings.Repeat("a", 50), i%250))
+		csp := s.policy().csp()
+		if len(csp) > 4000 || !strings.Contains(csp, "frame-src http") {
+			t.Fatalf("%d frames: %d bytes, %.100s", len(s.Frames), len(csp), csp)
+		}
+	}
+	if csp := s.policy().csp(); !strings.Contains(csp, "frame-src http: https:;") {
+		t.Error(csp)
+	}
 }
