@@ -93,3 +93,32 @@ func TestNewDeviceLetter(t *testing.T) {
 		t.Errorf("the log says whom it is about: %s", &logged)
 	}
 }
+
+func TestLettersInAnHour(t *testing.T) {
+	t.Parallel()
+	n, err := newNotices("https://id.example.com", func() *mail.Sender { return nil }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 22, 7, 28, 0, 0, time.UTC)
+	letters := func(sub string, at time.Time) (sent int) {
+		for range 100 {
+			if n.may(sub, at) {
+				sent++
+			}
+		}
+		return sent
+	}
+	for _, c := range []struct {
+		sub  string
+		at   time.Time
+		want int
+	}{
+		{"alice", now, inAnHour}, {"bob", now, inAnHour}, {"alice", now.Add(59 * time.Minute), 0}, {"alice", now.Add(time.Hour), inAnHour},
+		{"alice", now.Add(-24 * time.Hour), inAnHour}, // the clock was set back
+	} {
+		if sent := letters(c.sub, c.at); sent != c.want {
+			t.Errorf("%s at %s: %d, want %d", c.sub, c.at, sent, c.want)
+		}
+	}
+}
