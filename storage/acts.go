@@ -190,7 +190,7 @@ type Issue struct {
 	// Consent is remembered where the user was asked and agreed: its scopes, claims and resources are added to those allowed before.
 	Consent *Consent
 	// Idle moves the session's idle expiry to Now+Idle, at most to its Expires. The row is written only when that gains a tenth
-	// of Idle or more, or the client takes part in the session for the first time.
+	// of Idle or more, when the last use that it tells of was a day ago, or when the client takes part in the session for the first time.
 	Idle   time.Duration
 	Now    time.Time
 	Origin audit.Origin

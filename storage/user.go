@@ -82,7 +82,7 @@ type Session struct {
 	AMR      []string  `json:"amr"` // RFC 8176
 
 	Created     time.Time `json:"created"`
-	LastUsed    time.Time `json:"last_used"` // to within a tenth of the idle lifetime: not every use is worth a write
+	LastUsed    time.Time `json:"last_used"` // to within a tenth of the idle lifetime, or a day: not every use is worth a write
 	IdleExpires time.Time `json:"idle_expires"`
 	Expires     time.Time `json:"expires"`
 	Ended       time.Time `json:"ended,omitzero"`

@@ -180,7 +180,19 @@ var issueCases = []testCase{
 		r.ok(r.Authorize(r.ctx(), issue))
 		r.same(r.only(v, now).IdleExpires, v.session.Expires) // it never moves back
 	}},
-	{"the session's row is written only when that gains a tenth of Idle, or the client is new to it", func(r *room) {
+	{"the last use of a session that has no idle expiry to gain is known to within a day", func(r *room) {
+		v := r.newVisit("ann")
+		use := func(after time.Duration) time.Time {
+			_, issue := makeIssue(v, true)
+			issue.Idle, issue.Now = 40*24*time.Hour, now.Add(after)
+			r.ok(r.Authorize(r.ctx(), issue))
+			return r.only(v, issue.Now).LastUsed
+		}
+		r.same(use(0), now) // from here on it lasts until its Expires, used or not
+		r.same(use(24*time.Hour-time.Second), now)
+		r.same(use(24*time.Hour), now.Add(24*time.Hour))
+	}},
+	{"the session's row is written only when that gains a tenth of Idle, a day has passed, or the client is new to it", func(r *room) {
 		v := r.newVisit("ann")
 		r.newCode(v, true)
 		joined := r.only(v, now)

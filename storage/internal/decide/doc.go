@@ -67,6 +67,9 @@ func union(a, b []string) []string {
 	return all
 }
 
+// usedWithin is how exactly the last use of a session is known, where its idle expiry has nothing to gain.
+const usedWithin = 24 * time.Hour
+
 // UseSession returns the session after a use by a client, and whether that is worth a write: see [storage.Issue].
 func UseSession(session storage.Session, client string, idle time.Duration, now time.Time) (storage.Session, bool) {
 	until := now.Add(idle)
@@ -75,7 +78,7 @@ func UseSession(session storage.Session, client string, idle time.Duration, now 
 	}
 	gain := until.Sub(session.IdleExpires)
 	newcomer := !slices.Contains(session.Clients, client)
-	if !newcomer && (gain <= 0 || gain < idle/10) {
+	if !newcomer && (gain <= 0 || gain < idle/10) && now.Sub(session.LastUsed) < usedWithin {
 		return session, false
 	}
 	if newcomer {
