@@ -84,9 +84,12 @@ func New(o Options) *Client {
 
 func (c *Client) allowed(addr netip.Addr) bool { return within(c.allow, addr) }
 
-// transport connects to the addresses that are good. Connections are used once: fetches are rare, and the next one may be hours away.
+// transport connects to the addresses that are good. Connections are used once: fetches are rare, and the next one may be hours away. Its own
+// times are needed beside the fetch's: a connection that is being made goes on when nobody waits for it any more, and a server that
+// never shakes hands would hold it for ever.
 func transport(o Options, good func(netip.Addr) bool) *http.Transport {
 	dialer := &net.Dialer{
+		Timeout:  o.Timeout,
 		Resolver: o.Resolver,
 		Control: func(_, address string, _ syscall.RawConn) error { // after DNS, before the first packet
 			at, err := netip.ParseAddrPort(address)
@@ -103,6 +106,7 @@ func transport(o Options, good func(netip.Addr) bool) *http.Transport {
 		Proxy:                  nil,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: o.CA, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    o.Timeout,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeader,

@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -140,6 +141,35 @@ func TestHostileServer(t *testing.T) {
 				t.Errorf("%d bytes come with the error", len(d.Body))
 			}
 		})
+	}
+}
+
+// A server that takes connections and says nothing is left soon after the fetch has ended, on both sides.
+func TestSilentHandshake(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, scheme := range []string{"https", "http"} {
+		left := make(chan error, 1)
+		go func() {
+			conn, err := l.Accept()
+			if err == nil {
+				defer conn.Close()
+				_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+				_, err = io.Copy(io.Discard, conn)
+			}
+			left <- err
+		}()
+		client := New(Options{Allow: loopback, Timeout: 100 * time.Millisecond})
+		if _, err := client.Get(t.Context(), scheme+"://"+l.Addr().String()+"/"); err == nil || errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", scheme, err)
+		}
+		if err := <-left; err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%s: the connection is still there: %v", scheme, err)
+		}
 	}
 }
 
