@@ -57,6 +57,7 @@ type tokens struct{ id, access, refresh, subject string }
 type party struct {
 	issuer, id, secret, redirectURI string
 	scopes                          []string
+	http                            *http.Client // asks the provider
 }
 
 // arrival is an authorization response as it came to the callback.
@@ -97,7 +98,7 @@ func newApp(t *testing.T, s *providertest.Server, at host, name string, with fun
 	}}, change...)...)
 	a.library = with(t, party{
 		issuer: s.Issuer, id: a.client.ID, secret: a.secret, redirectURI: a.url + "/callback",
-		scopes: []string{"openid", "profile", "email", "groups", "offline_access"},
+		scopes: []string{"openid", "profile", "email", "groups", "offline_access"}, http: http.DefaultClient,
 	})
 	return a
 }
@@ -183,7 +184,7 @@ type coreos struct {
 type begun struct{ verifier, nonce string }
 
 func newCoreos(t *testing.T, p party) library {
-	provider, err := oidc.NewProvider(context.Background(), p.issuer)
+	provider, err := oidc.NewProvider(oidc.ClientContext(context.Background(), p.http), p.issuer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +307,7 @@ type zitadelRP struct{ rp.RelyingParty }
 func newZitadel(t *testing.T, p party) library {
 	cookies := httphelper.NewCookieHandler([]byte("a key of 32 bytes, for the tests"), []byte("a key of 32 bytes, for the tests"), httphelper.WithUnsecure())
 	party, err := rp.NewRelyingPartyOIDC(context.Background(), p.issuer, p.id, p.secret, p.redirectURI, p.scopes,
-		rp.WithCookieHandler(cookies), rp.WithPKCE(cookies),
+		rp.WithHTTPClient(p.http), rp.WithCookieHandler(cookies), rp.WithPKCE(cookies),
 		rp.WithAuthStyle(oauth2.AuthStyleInHeader), // otherwise it redeems codes with HTTP Basic and refreshes with the secret in the body
 		rp.WithVerifierOpts(rp.WithIssuedAtOffset(5*time.Second)))
 	if err != nil {

@@ -5,6 +5,7 @@
 //	crosssite_test.go  form_post, a posted request, frames: what crosses sites, and what may not
 //	signout_test.go    an app is signed out through its frame, and does not hold the browser up
 //	session_test.go    an app's frame notices that somebody signed out, or cannot
+//	signout_test.go    two apps, one password, one way out, through frames and by the server
 //	keyboard_test.go   without a mouse, and without JavaScript
 //	account_test.go    a person ends at one browser what goes on at another
 //	demo_test.go       signet dev: the demo app from the first page to Ctrl-C, and the README's pictures
@@ -18,6 +19,7 @@
 // and below them
 //
 //	app_test.go        an app on another site than the provider, on either library
+//	site_test.go       the program and apps, each a site of its own and over https
 //	agent_test.go      a browser without a screen, for load
 //	chromium_test.go   Chromium
 //	signet_test.go     the built program as a process
