@@ -39,7 +39,7 @@ type Outcome struct {
 	State   storage.NoticeState
 	Problem string        // why it is not delivered
 	After   time.Duration // the earliest that the client wants to be asked again (Retry-After); 0: it does not say
-	Silent  bool          // there was no answer at all: others that wait for the same server would have had none either
+	Silent  bool          // there was no answer at all: the client's other notices would have had none either
 }
 
 func delivered() Outcome            { return Outcome{State: storage.NoticeDelivered} }

@@ -43,7 +43,7 @@ type Options struct {
 }
 
 // Worker delivers what is owed. One server that hangs delays nobody but those who wait for the same one: no more than perHost attempts are
-// made at it, and when one gets no answer, those that wait for it fail with it, until their next turn. Nor does one user, however many apps of theirs
+// made at it, and when one gets no answer, those of the same client fail with it, until their next turn: another client of that server may be anybody's. Nor does one user, however many apps of theirs
 // hang: whoever may register apps could have thousands.
 type Worker struct {
 	Options
@@ -192,7 +192,7 @@ func (d *desk) deliver(ctx context.Context, n storage.Notice) (o Outcome) {
 	return d.Courier().Deliver(ctx, n)
 }
 
-// finish frees the place of an attempt. Where the server was silent, those that wait for it are not made to find out one by one.
+// finish frees the place of an attempt. Where the server was silent, the client's other notices are not made to find out one by one.
 func (d *desk) finish(f finished) {
 	d.running--
 	if d.busy[f.host]--; d.busy[f.host] == 0 {
@@ -207,7 +207,7 @@ func (d *desk) finish(f finished) {
 	var same []held
 	rest := d.waiting[:0]
 	for _, h := range d.waiting {
-		if h.host == f.host {
+		if h.notice.Client == f.notice.Client {
 			same = append(same, h)
 		} else {
 			rest = append(rest, h)
