@@ -3,9 +3,8 @@
 //
 //	signin_test.go     people sign in with Chromium, at apps made with coreos/go-oidc and with zitadel/oidc
 //	crosssite_test.go  form_post, a posted request, frames: what crosses sites, and what may not
-//	signout_test.go    an app is signed out through its frame, and does not hold the browser up
 //	session_test.go    an app's frame notices that somebody signed out, or cannot
-//	signout_test.go    two apps, one password, one way out, through frames and by the server
+//	signout_test.go    two apps, one password, one way out: through frames, which hold nobody up, and by the server
 //	keyboard_test.go   without a mouse, and without JavaScript
 //	account_test.go    a person ends at one browser what goes on at another
 //	demo_test.go       signet dev: the demo app from the first page to Ctrl-C, and the README's pictures

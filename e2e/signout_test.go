@@ -349,8 +349,13 @@ func (c *chromium) receipts(want ...string) {
 	c.t.Helper()
 	said := ""
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		// The page looks again by itself: there may be none at this moment.
-		said = script[string](c, `document.querySelector("main")?.innerText ?? ""`)
+		ctx, cancel := context.WithTimeout(c.ctx, patience)
+		now, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("main")?.innerText ?? ""`))
+		cancel()
+		if err != nil {
+			continue // the page is just leaving for the next one, or looks again by itself
+		}
+		said = now
 		if !slices.ContainsFunc(want, func(s string) bool { return !strings.Contains(said, s) }) {
 			return
 		}
