@@ -7,13 +7,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
-// welcome is what signet dev prints for the person who started it: one URL, and whom to sign in as.
-var welcome = regexp.MustCompile(`(?s)\n +(http://\S+)\n.*sign in as (\S+) with the password (\S+)\.\n`)
+// welcome is what signet dev prints for the person who started it: one URL, whom to sign in as, and where the account is.
+var welcome = regexp.MustCompile(`(?s)\n +(http://\S+)\n.*sign in as (\S+) with the password (\S+)\.\n.* at (\S+)\n`)
 
 // TestDemo is the first minute with Signet: start it, open the one URL, sign in, look, refresh, sign out, Ctrl-C.
 func TestDemo(t *testing.T) {
@@ -26,7 +27,7 @@ func TestDemo(t *testing.T) {
 	}
 	signet := start(t, folder, temp, args...)
 	said := signet.await(welcome)
-	address, user, password := said[1], said[2], said[3]
+	address, user, password, own := said[1], said[2], said[3], said[4]
 
 	c := newChromium(t)
 	c.open(address)
@@ -58,6 +59,21 @@ func TestDemo(t *testing.T) {
 	}
 	c.open(address + "/signin")
 	c.see("#password") // the provider asks again
+
+	// What is ended at the provider ends in the app, which the server tells.
+	c.signIn(user, password)
+	c.see("#id-token")
+	c.open(own + "/sessions")
+	c.press("button[value=everywhere]")
+	c.see("p.onward a")
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		c.open(address)
+		if said := c.text("main"); strings.Contains(said, "the provider told this app that your session there is over") {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the app says %s\n%s", said, signet.printed())
+		}
+	}
 	c.quiet()
 
 	if state := signet.end(os.Interrupt); state.ExitCode() != 0 {
@@ -76,14 +92,14 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// paint takes the page's pictures with -update: one for the README, light and at twice the resolution, and three for whoever
+// paint takes the page's pictures with -update: one for the README or the docs, light and at twice the resolution, and three for whoever
 // works on the pages.
 func (c *chromium) paint(name string, width, height int64) {
 	c.t.Helper()
 	if !*update {
 		return
 	}
-	readme := map[string]bool{"sign-in": true, "tokens": true, "account-sessions": true, "account-history": true}
+	readme := map[string]bool{"sign-in": true, "tokens": true, "account-sessions": true, "account-history": true, "signing-out": true, "signed-out": true}
 	for _, p := range []struct {
 		suffix        string
 		scheme        string

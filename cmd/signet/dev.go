@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -63,6 +64,7 @@ func (a *app) dev(ctx context.Context, at, demoAt string, verbose bool) (err err
 
 	cfg := configured{Config: configs.Default(), declared: declared{catalogue: claims.Standard()}}
 	cfg.Issuer, cfg.Listen, cfg.Data = "http://"+at, at, dir
+	cfg.OutgoingAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")} // the demo app is told of logouts
 	cfg.Log = configs.Log{Level: "warn", Format: "text"}
 	if verbose {
 		cfg.Log.Level = "info"
@@ -130,6 +132,7 @@ func seed(ctx context.Context, store storage.Store, url string) (storage.Client,
 	secret, hash := clients.NewSecret()
 	c.SecretHash, c.Trusted = hash, true
 	c.RedirectURIs, c.PostLogoutRedirectURIs = []string{url + "/callback"}, []string{url + "/"}
+	c.BackchannelLogoutURI, c.BackchannelLogoutSessionRequired = url+demo.LogoutPath, true
 	if err := clients.Validate(c); err != nil {
 		return c, "", fmt.Errorf("the demo app: %w", err)
 	}

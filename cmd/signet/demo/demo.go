@@ -2,10 +2,11 @@
 // got, claim by claim, and where each claim comes from.
 //
 // It is written as an app's own code would be, on zitadel's client/rp: the code flow with PKCE, state and nonce (OpenID Connect
-// Core 3.1), refresh (Core 12) and RP-initiated logout. The tokens stay on this server; the browser holds a random cookie.
+// Core 3.1), refresh (Core 12), RP-initiated and back-channel logout. The tokens stay on this server; the browser holds a random cookie.
 //
 //	demo.go     options, routes, finding the provider
 //	flow.go     sign-in, callback, refresh, sign-out
+//	logout.go   the provider says that a session is over
 //	session.go  who is who: the cookie and what the server remembers
 //	claims.go   tokens taken apart for reading
 //	sources.go  where each claim comes from
@@ -102,6 +103,7 @@ func (a *app) routes() (http.Handler, error) {
 	mux.HandleFunc("GET /tokens", a.tokens)
 	mux.HandleFunc("POST /refresh", a.refresh)
 	mux.HandleFunc("POST /signout", a.signOut)
+	mux.HandleFunc("POST "+LogoutPath, a.logout)
 	mux.HandleFunc("GET /assets/{name}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
 		w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -539,5 +540,72 @@ func TestSessions(t *testing.T) {
 	}
 	if _, ok := two.take("5"); ok {
 		t.Error("a state is good twice")
+	}
+}
+
+func TestBackChannelLogout(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	base, browser := startDemo(t, p.URL)
+	now := time.Now().Unix()
+	const event = "http://schemas.openid.net/event/backchannel-logout"
+	token := func(typ string, change map[string]any) string {
+		claims := map[string]any{
+			"iss": p.URL, "aud": clientID, "iat": now, "exp": now + 60, "jti": "j", "sub": "sub-1", "sid": "sid-1", "events": map[string]any{event: map[string]any{}},
+		}
+		maps.Copy(claims, change)
+		maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
+		return p.sign(typ, claims)
+	}
+	tell := func(t *testing.T, token string) int {
+		t.Helper()
+		res, err := http.PostForm(base+LogoutPath, url.Values{"logout_token": {token}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Cache-Control"); got != "no-store" { // section 2.8
+			t.Errorf("Cache-Control %q", got)
+		}
+		return res.StatusCode
+	}
+	const good = "logout+jwt"
+	visit(t, browser, "GET", base+"/signin")
+	for name, bad := range map[string]string{
+		"2.6: none":                     "",
+		"2.6: no JWT":                   "token",
+		"2.6: another type":             token("JWT", nil),
+		"2.6: another issuer":           token(good, map[string]any{"iss": "https://elsewhere.example"}),
+		"2.6: another audience":         token(good, map[string]any{"aud": "another"}),
+		"2.6: expired":                  token(good, map[string]any{"iat": now - 600, "exp": now - 300}),
+		"2.6: no event":                 token(good, map[string]any{"events": nil}),
+		"2.6: another event":            token(good, map[string]any{"events": map[string]any{"https://a.example": map[string]any{}}}),
+		"2.6: an event that is null":    token(good, map[string]any{"events": map[string]any{event: nil}}),
+		"2.6: a nonce":                  token(good, map[string]any{"nonce": "n"}),
+		"2.4: no jti":                   token(good, map[string]any{"jti": nil}),
+		"2.6: the signature of another": newProvider(t).sign(good, map[string]any{"iss": p.URL, "aud": clientID, "iat": now, "exp": now + 60, "jti": "j", "sub": "sub-1", "sid": "sid-1", "events": map[string]any{event: map[string]any{}}}),
+	} {
+		if status := tell(t, bad); status != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	for name, foreign := range map[string]map[string]any{"another session": {"sid": "sid-2"}, "another subject": {"sub": "sub-2"}} {
+		if status := tell(t, token(good, foreign)); status != http.StatusOK {
+			t.Errorf("2.8: %s: %d", name, status)
+		}
+	}
+	visit(t, browser, "GET", base+"/tokens").wants(t, "Hello, Anna Example")
+
+	for name, change := range map[string]map[string]any{"2.7: its session": nil, "2.7: all of its subject": {"sid": nil}} {
+		if status := tell(t, token(good, change)); status != http.StatusOK {
+			t.Errorf("%s: %d", name, status)
+		}
+		out := visit(t, browser, "GET", base+"/tokens")
+		out.safe(t)
+		out.wants(t, "You are signed out: the provider told this app that your session there is over.", "Sign in")
+		visit(t, browser, "GET", base+"/signin").wants(t, "Hello, Anna Example")
+		if home := visit(t, browser, "GET", base+"/"); strings.Contains(home.text(), "is over") {
+			t.Errorf("%s: signed in again, it says %s", name, home.text())
+		}
 	}
 }

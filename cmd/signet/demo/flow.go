@@ -101,7 +101,7 @@ func (a *app) grantOf(ctx context.Context, party rp.RelyingParty, t *oidc.Tokens
 		accessExpires: t.Expiry, received: a.Now(),
 	}
 	if t.IDTokenClaims != nil {
-		g.sub = t.IDTokenClaims.Subject
+		g.sub, g.sid = t.IDTokenClaims.Subject, t.IDTokenClaims.SessionID
 	}
 	return g.ask(ctx, party)
 }
@@ -170,7 +170,7 @@ func (a *app) renew(ctx context.Context, party rp.RelyingParty, old *grant) (*gr
 	before.before = nil
 	next := &grant{
 		idToken: t.IDToken, accessToken: t.AccessToken, refreshToken: t.RefreshToken,
-		accessExpires: t.Expiry, received: a.Now(), sub: old.sub, nonce: old.nonce, before: &before,
+		accessExpires: t.Expiry, received: a.Now(), sub: old.sub, nonce: old.nonce, sid: old.sid, before: &before,
 	}
 	if next.idToken == "" { // Core 12.2: the answer "might not contain an id_token"
 		next.idToken = old.idToken

@@ -79,6 +79,7 @@ type homePage struct {
 	Name      string // who is signed in; "" for nobody
 	SignedIn  bool
 	SignedOut bool // just back from the provider's logout
+	Ended     bool // the provider's session ended elsewhere
 	Scopes    []string
 }
 
@@ -88,6 +89,7 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 		p.SignedIn, p.Name = true, g.name()
 	} else if s != nil {
 		s.mu.Lock()
+		p.Ended = s.ended
 		p.SignedOut = s.signedOut != "" && same(s.signedOut, r.URL.Query().Get("state")) // RP-Initiated Logout 3
 		s.mu.Unlock()
 	}

@@ -24,6 +24,7 @@ type session struct {
 	logins    []login // begun and not finished, the oldest first
 	grant     *grant  // nil: nobody is signed in
 	signedOut string  // the state of the logout request that ended the session before this one
+	ended     bool    // the provider said that it is over
 }
 
 // login is one authorization request on its way.
@@ -36,6 +37,7 @@ type grant struct {
 	idToken, accessToken, refreshToken string
 
 	sub, nonce    string
+	sid           string    // of the session at the provider
 	accessExpires time.Time // the zero Time: the provider did not say
 	userinfo      claims
 	userinfoFault string // why there is none
