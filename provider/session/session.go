@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"signet/provider/cookie"
 	"signet/provider/trail"
@@ -170,8 +171,14 @@ func ByID(sessions []storage.SessionUser, id storage.ID) (storage.SessionUser, b
 	return sessions[i], true
 }
 
-// short bounds what a browser may make us keep. A header may hold any bytes; a record holds text.
+// short bounds what a browser may make us keep. A header may hold any bytes; a record holds text, and none that steers a terminal or turns the
+// direction of writing.
 func short(userAgent string) string {
 	const limit = 200
-	return strings.ToValidUTF8(userAgent[:min(limit, len(userAgent))], "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, strings.ToValidUTF8(userAgent[:min(limit, len(userAgent))], ""))
 }
