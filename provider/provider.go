@@ -318,7 +318,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	return endpoints{
 		account: account.New(account.Options{
 			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Cookies: cookies, Pages: pages,
-			Logos: documents.logos, Claims: o.Claims, Receipts: ending.Receipts{Store: o.Store}, Base: base, Now: o.Now,
+			Logos: documents.logos, Claims: o.Claims, Receipts: ending.Receipts{Store: o.Store}, Notices: o.Notices, Base: base, Now: o.Now,
 		}),
 		register:  registering,
 		courier:   &ending.Courier{Clients: o.Store, Tokens: issuing, Post: o.Fetch, Log: o.Log},

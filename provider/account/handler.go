@@ -11,6 +11,7 @@ import (
 	"signet/provider/cookie"
 	"signet/provider/ending"
 	"signet/provider/interaction"
+	"signet/provider/login"
 	"signet/provider/logos"
 	"signet/provider/oauth"
 	"signet/provider/problem"
@@ -48,7 +49,8 @@ type Options struct {
 	Logos        *logos.Logos
 	Claims       *claims.Catalogue
 	Receipts     ending.Receipts
-	Base         string // path of the issuer
+	Notices      login.Notices // nil: nobody writes to users
+	Base         string        // path of the issuer
 	Now          func() time.Time
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -122,6 +123,9 @@ func (e *Endpoint) again(v visit, user storage.User) (storage.ID, error) {
 	}
 	e.Interactions.Close(v.w, open)
 	e.Sessions.Begun(v.w, b, in)
+	if e.Notices != nil && slices.Contains(in.Note.Unusual, storage.UnusualDevice) { // a copied cookie: from now on that browser is known
+		e.Notices.NewDevice(user, in.Note, trail.Of(v.r.Context()).Languages)
+	}
 	return in.Session.ID, nil
 }
 

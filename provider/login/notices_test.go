@@ -3,6 +3,7 @@ package login_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -52,5 +53,18 @@ func TestNewDeviceIsTold(t *testing.T) {
 	}
 	if len(w.all) != 1 {
 		t.Errorf("a failure, or a browser that is known by now, is told of: %+v", w.all)
+	}
+	thief := s.Browser("") // who knows the password, and has a copy of what signs in, but not of what the browser is known by
+	for _, cookie := range second.Cookies() {
+		if !strings.HasSuffix(cookie.Name, "-device") {
+			thief.SetCookies([]*http.Cookie{cookie})
+		}
+	}
+	const next = "another horse, another battery"
+	if o := thief.Submit(thief.Open("/account/password"), "current", providertest.Password, "new", next, "repeat", next); !strings.HasSuffix(o.URL, "?changed") {
+		t.Fatalf("at %s: %s", o.URL, providertest.Text(o.Page.Body))
+	}
+	if len(w.all) != 2 {
+		t.Errorf("a new password from a browser that is not known is not told of: %+v", w.all)
 	}
 }
