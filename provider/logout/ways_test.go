@@ -221,7 +221,9 @@ func TestReceipts(t *testing.T) {
 	i.browser.Code(c)
 	o := i.logout("id_token_hint", i.hint)
 	donePage(t, o)
-	waits := func(o providertest.Outcome) bool { return strings.Contains(o.Page.Body, `<meta http-equiv="refresh" content="2">`) }
+	waits := func(o providertest.Outcome) bool {
+		return strings.Contains(o.Page.Body, `<meta http-equiv="refresh" content="2">`)
+	}
 	if !strings.Contains(providertest.Text(o.Page.Body), "Told by the back is being told.") || !waits(o) || o.Page.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s", o.Page.Body)
 	}
