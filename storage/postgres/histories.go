@@ -51,9 +51,11 @@ func (s *Store) SignInFailed(ctx context.Context, sub string, n storage.SignInNo
 	if !storable(sub) {
 		return s.Record(ctx, entries...)
 	}
-	one := s.noting(sub)
-	one.Lock()
-	defer one.Unlock()
+	if sub != "" { // unknown users have no row; in one queue their attempts would take longer than those of others
+		one := s.noting(sub)
+		one.Lock()
+		defer one.Unlock()
+	}
 	return s.do(ctx, func(a *act) error {
 		var user got[storage.User]
 		var history got[storage.History]
