@@ -55,7 +55,7 @@ type Options struct {
 	Keys      *keys.Keys
 	Passwords account.Passwords
 	// Notices writes to users; nil: nobody does.
-	Notices login.Notices
+	Notices session.Notices
 
 	Registration Registration
 	// HS256 lets clients have their ID tokens and userinfo signed with their secret.
@@ -298,7 +298,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	}
 	sessions := session.New(session.Options{
 		Store: o.Store, Cookies: cookies, Idle: o.Lifetimes.SessionIdle, Absolute: o.Lifetimes.SessionAbsolute, Kept: o.Lifetimes.SessionKept,
-		Now: o.Now,
+		Notices: o.Notices, Now: o.Now,
 	})
 	interactions := interaction.New(interaction.Options{Store: o.Store, Cookies: cookies, Base: base, Now: o.Now})
 	waiting := kept.Requests{Store: o.Store, Base: base, Now: o.Now}
@@ -318,7 +318,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	return endpoints{
 		account: account.New(account.Options{
 			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Cookies: cookies, Pages: pages,
-			Logos: documents.logos, Claims: o.Claims, Receipts: ending.Receipts{Store: o.Store}, Notices: o.Notices, Base: base, Now: o.Now,
+			Logos: documents.logos, Claims: o.Claims, Receipts: ending.Receipts{Store: o.Store}, Base: base, Now: o.Now,
 		}),
 		register:  registering,
 		courier:   &ending.Courier{Clients: o.Store, Tokens: issuing, Post: o.Fetch, Log: o.Log},
@@ -328,7 +328,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 			CodeLife: o.Lifetimes.Code, Now: o.Now,
 		}),
 		login: login.New(login.Options{
-			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos, Claims: o.Claims, Notices: o.Notices,
+			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos, Claims: o.Claims,
 		}),
 		check: &checksession.Endpoint{Sessions: sessions, Pages: pages},
 		logos: documents.logos,

@@ -11,7 +11,6 @@ import (
 	"signet/provider/cookie"
 	"signet/provider/ending"
 	"signet/provider/interaction"
-	"signet/provider/login"
 	"signet/provider/logos"
 	"signet/provider/oauth"
 	"signet/provider/problem"
@@ -49,8 +48,7 @@ type Options struct {
 	Logos        *logos.Logos
 	Claims       *claims.Catalogue
 	Receipts     ending.Receipts
-	Notices      login.Notices // nil: nobody writes to users
-	Base         string        // path of the issuer
+	Base         string // path of the issuer
 	Now          func() time.Time
 }
 

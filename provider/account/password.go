@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -108,25 +107,16 @@ func (e *Endpoint) changePassword(v visit, user storage.User, hash string) error
 // again signs the user in at this browser as they are already, by the proof that they have just given: the session goes on under another
 // handle, so that a copy of the cookie is worth nothing any more.
 func (e *Endpoint) again(v visit, user storage.User) (storage.ID, error) {
-	b, err := e.Sessions.Begin(v.r, user, session.ACRPassword, []string{"pwd"}, v.own.Kept)
-	if err != nil {
-		return storage.ID{}, err
-	}
 	open, err := e.Interactions.BeginOwn(v.w, v.r, PasswordPath, user.Name)
 	if err != nil {
 		return storage.ID{}, err
 	}
-	b.Act.Interaction = open.Handle
-	in, err := e.Store.SignIn(v.r.Context(), b.Act)
+	goesOn, err := e.Sessions.SignIn(v.w, v.r, open.Handle, user, session.ByPassword(), v.own.Kept)
 	if err != nil {
 		return storage.ID{}, err
 	}
 	e.Interactions.Close(v.w, open)
-	e.Sessions.Begun(v.w, b, in)
-	if e.Notices != nil && slices.Contains(in.Note.Unusual, storage.UnusualDevice) { // a copied cookie: from now on that browser is known
-		e.Notices.NewDevice(user, in.Note, trail.Of(v.r.Context()).Languages)
-	}
-	return in.Session.ID, nil
+	return goesOn.ID, nil
 }
 
 // savePassword stores a hash in the place of the one that was proved. What others change of the user meanwhile stays, unless it is the

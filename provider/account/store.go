@@ -14,7 +14,6 @@ type Store interface {
 	Client(ctx context.Context, id string) (storage.Client, error)
 	User(ctx context.Context, sub string) (storage.User, error)
 	SaveUser(ctx context.Context, u storage.User, end bool, o storage.Change) (storage.User, error)
-	SignIn(ctx context.Context, s storage.SignIn) (storage.SignedIn, error)
 	History(ctx context.Context, sub string) (storage.History, error)
 }
 

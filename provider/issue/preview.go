@@ -57,8 +57,9 @@ func (i *Issuer) Preview(ctx context.Context, c storage.Client, u storage.User, 
 	if err != nil {
 		return p, fmt.Errorf("the default resource: %w", err)
 	}
-	a := storage.Authorization{ // of a sign-in by password, as far as that shows
-		Client: c.ID, User: u.Sub, Scopes: scopes, ACR: session.ACRPassword, AMR: []string{"pwd"}, AuthTime: i.Now(),
+	by := session.ByPassword()
+	a := storage.Authorization{
+		Client: c.ID, User: u.Sub, Scopes: scopes, ACR: by.ACR, AMR: by.AMR, AuthTime: i.Now(),
 		Claims: i.Claims.Known(asked, c).Stored(),
 	}
 	g := Granted{Means: Means{Resource: res, signing: signing{alg: c.IDTokenAlg}}, Client: c, User: u, Scopes: scopes, Nonce: "a nonce", Family: storage.Family{Authorization: a, Status: 1}}

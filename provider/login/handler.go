@@ -23,7 +23,6 @@ type Options struct {
 	Pages        *web.Pages
 	Logos        *logos.Logos
 	Claims       *claims.Catalogue
-	Notices      Notices // nil: nobody writes to users
 }
 
 // Endpoint is the sign-in and the consent page.

@@ -16,9 +16,6 @@ import (
 	"signet/web"
 )
 
-// amrPassword: RFC 8176 section 2.
-const amrPassword = "pwd"
-
 const wrong = "The user name or the password is not right."
 
 // SignInPage asks for user name and password.
@@ -79,18 +76,8 @@ func (e *Endpoint) SignIn(w http.ResponseWriter, r *http.Request) error {
 
 // begin signs the user in at this browser and sends it on.
 func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, open interaction.Open, user storage.User, keep bool) error {
-	b, err := e.Sessions.Begin(r, user, session.ACRPassword, []string{amrPassword}, keep)
-	if err != nil {
+	if _, err := e.Sessions.SignIn(w, r, open.Handle, user, session.ByPassword(), keep); err != nil {
 		return err
-	}
-	b.Act.Interaction = open.Handle
-	in, err := e.Store.SignIn(r.Context(), b.Act)
-	if err != nil {
-		return err
-	}
-	e.Sessions.Begun(w, b, in)
-	if e.Notices != nil && slices.Contains(in.Note.Unusual, storage.UnusualDevice) {
-		e.Notices.NewDevice(user, in.Note, trail.Of(r.Context()).Languages)
 	}
 	if open.Own() {
 		return e.back(w, open)

@@ -8,15 +8,12 @@ package session
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"signet/provider/cookie"
 	"signet/provider/trail"
@@ -39,6 +36,7 @@ type Options struct {
 	Idle     time.Duration // a session ends when it was not used for so long
 	Absolute time.Duration // and after so long in any case
 	Kept     time.Duration // both, where the user chose to stay signed in
+	Notices  Notices       // nil: nobody writes to users
 	Now      func() time.Time
 }
 
@@ -46,6 +44,7 @@ type Options struct {
 type Store interface {
 	storage.Browsers
 	EndSessions(ctx context.Context, ids []storage.ID, o storage.Change) (storage.Ended, error)
+	SignIn(ctx context.Context, s storage.SignIn) (storage.SignedIn, error)
 }
 
 // Sessions knows who is signed in.
@@ -66,60 +65,6 @@ func (s *Sessions) Of(r *http.Request) ([]storage.SessionUser, storage.Handle, e
 		return nil, storage.Handle{}, nil
 	}
 	return sessions, h, err
-}
-
-// A Beginning is a sign-in at a browser, before it is stored.
-type Beginning struct {
-	Act             storage.SignIn
-	before          []storage.SessionUser // live there until now
-	state           string                // the browser's until now
-	browser, device storage.Handle
-}
-
-// Begin makes the act of a sign-in that just happened at r's browser; its Interaction is the caller's to set. Keep says that the user chose to
-// stay signed in there.
-func (s *Sessions) Begin(r *http.Request, u storage.User, acr string, amr []string, keep bool) (Beginning, error) {
-	before, old, err := s.Of(r)
-	if err != nil {
-		return Beginning{}, err
-	}
-	now := s.Now()
-	b := Beginning{before: before, state: s.Cookies.Get(r, stateCookie), browser: storage.NewHandle(now)}
-	if b.device, err = storage.ParseHandle(s.Cookies.Get(r, deviceCookie)); err != nil {
-		b.device = storage.NewHandle(now)
-	}
-	if goesOn, ok := ByUser(before, u.Sub); ok { // who chose it need not choose it each time they are asked
-		keep = keep || goesOn.Session.Kept
-	}
-	idle, absolute := min(s.Idle, s.Absolute), s.Absolute
-	if keep {
-		idle, absolute = s.Kept, s.Kept
-	}
-	origin := trail.Of(r.Context()).Origin()
-	b.Act = storage.SignIn{
-		Old: old, Device: b.device.Hash(), Origin: origin,
-		Browser: storage.Browser{ID: b.browser.ID, SecretHash: b.browser.Hash(), Created: now, Expires: now.Add(absolute)},
-		Session: storage.Session{
-			ID: storage.NewID(now), Browser: b.browser.ID, User: u.Sub, Epoch: u.Epoch,
-			AuthTime: now, ACR: acr, AMR: amr, Kept: keep,
-			Created: now, LastUsed: now, IdleExpires: now.Add(idle), Expires: now.Add(absolute),
-			Address: origin.Address, UserAgent: short(r.UserAgent()),
-		},
-	}
-	return b, nil
-}
-
-// Begun hands the browser its cookies once the act is stored. They stay when the browser is closed if the user wants that of one of the
-// accounts; how long each session lives is its own.
-func (s *Sessions) Begun(w http.ResponseWriter, b Beginning, in storage.SignedIn) {
-	live := slices.DeleteFunc(slices.Clone(b.before), func(s storage.SessionUser) bool { return s.Session.User == in.Session.User })
-	live = append(live, storage.SessionUser{Session: in.Session})
-	s.Cookies.Keep(w, browserCookie, b.browser.String(), s.life(live))
-	s.Cookies.Keep(w, deviceCookie, b.device.String(), deviceLife)
-	if !isOf(b.state, live) {
-		b.state = stateOf(rand.Text(), live)
-	}
-	s.Cookies.Show(w, stateCookie, b.state, s.life(live))
 }
 
 // life is how long cookies stay when the browser is closed: until the last session ends whose user wanted to stay signed in.
@@ -169,16 +114,4 @@ func ByID(sessions []storage.SessionUser, id storage.ID) (storage.SessionUser, b
 		return storage.SessionUser{}, false
 	}
 	return sessions[i], true
-}
-
-// short bounds what a browser may make us keep. A header may hold any bytes; a record holds text, and none that steers a terminal or turns the
-// direction of writing.
-func short(userAgent string) string {
-	const limit = 200
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, strings.ToValidUTF8(userAgent[:min(limit, len(userAgent))], ""))
 }
