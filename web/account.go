@@ -130,14 +130,6 @@ type AccountEnded struct {
 
 func (AccountEnded) template() string { return "account-ended" }
 
-// Receipt is how far one app has been told.
-type Receipt struct {
-	App     App
-	Told    time.Time // zero: not yet
-	Failed  bool      // for good
-	Problem string    // why the last attempt failed; always English
-}
-
 // Paging leads through a long list.
 type Paging struct {
 	Path       string

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // SignOut asks whether to sign out (RP-Initiated Logout 2): button "confirm" with "yes". The other button, "stay", sends no confirm.
@@ -53,21 +54,21 @@ func (s SigningOut) policy() policy {
 
 // SignedOut says that one is signed out.
 type SignedOut struct {
-	Client  App    // which asked for it; zero if none is known
-	Return  string // where to go on, if anywhere: a registered post_logout_redirect_uri
-	Told    []Told // which apps are told that the session has ended
-	Waiting bool   // not all of them have been, and the page looks again
+	Client  App       // which asked for it; zero if none is known
+	Return  string    // where to go on, if anywhere: a registered post_logout_redirect_uri
+	Told    []Receipt // of the apps that are told that the session has ended
+	Waiting bool      // not all of them have been, and the page looks again
 }
 
 func (SignedOut) template() string { return "signedout" }
 func (SignedOut) policy() policy   { return policy{} }
 
-// Told is how far one app has been told.
-type Told struct {
+// Receipt is how far one app has been told.
+type Receipt struct {
 	App     App
-	Done    bool   // it was
-	Failed  bool   // it could not be, for good
-	Problem string // why the last attempt failed; always English
+	Told    time.Time // zero: not yet
+	Failed  bool      // for good
+	Problem string    // why the last attempt failed; always English
 }
 
 // onward is where a page of ours may send a browser on: a path of ours, or what an app may register as its way back, a private-use scheme

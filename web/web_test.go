@@ -36,7 +36,7 @@ var hostilePages = []Page{
 	SignOut{Action: "/x", Client: hostileApp, Account: hostile, Others: []string{hostile, ""}},
 	SigningOut{Apps: []App{hostileApp}, Frames: []string{"javascript:alert(1)", hostile}, Next: "javascript:alert(1)"},
 	SigningOut{Apps: []App{hostileApp}, Next: "//evil.example/"},
-	SignedOut{Told: []Told{{App: hostileApp, Problem: hostile}, {App: hostileApp, Done: true}, {Failed: true}}, Waiting: true},
+	SignedOut{Told: []Receipt{{App: hostileApp, Problem: hostile}, {App: hostileApp, Told: time.Unix(1, 0)}, {Failed: true}}, Waiting: true},
 	SignedOut{Client: hostileApp, Return: "data:text/html,<script>alert(1)</script>"},
 	Error{Title: hostile, What: hostile, Detail: hostile, Who: hostile, How: hostile, Trace: hostile, Client: hostileApp},
 	Home{Issuer: hostile, Discovery: hostile, Keys: "javascript:alert(1)"},

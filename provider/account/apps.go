@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"signet/provider/interaction"
 	"signet/provider/oauth"
 	"signet/storage"
 	"signet/web"
@@ -111,28 +112,11 @@ func (e *Endpoint) AppsPage() Handler {
 			if !g.lastUsed.IsZero() {
 				row.LastUsed = g.lastUsed.In(zone)
 			}
-			row.Scopes = e.words(g)
+			row.Scopes, _ = interaction.Words(e.Claims, g.scopes, g.claims)
 			page.Rows = append(page.Rows, row)
 		}
 		return e.write(v, http.StatusOK, page)
 	})
-}
-
-// words says what a grant lets an app do.
-func (e *Endpoint) words(g grant) []web.ScopeLine {
-	lines, _ := web.StandardScopes(g.scopes)
-	for i, l := range lines {
-		if l.Text == "" {
-			lines[i].Text = web.Text(e.Claims.ScopeText(l.Name))
-		}
-	}
-	for _, l := range web.StandardClaims(g.claims) {
-		if l.Text == "" {
-			l.Text = web.Text(e.Claims.ClaimText(l.Name))
-		}
-		lines = append(lines, l)
-	}
-	return lines
 }
 
 // Withdraw takes an app's access away.

@@ -53,11 +53,7 @@ func (e *Endpoint) Ended(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := web.AccountEnded{Own: e.frame(v), Waiting: ending.Pending(receipts) && e.Now().Sub(id.Time()) < watched}
 	for _, told := range receipts {
-		row := web.Receipt{App: web.App{Name: cmp.Or(told.Name, told.Client)}, Failed: told.State == storage.NoticeFailed, Problem: told.Problem}
-		if told.State == storage.NoticeDelivered {
-			row.Told = told.Time.In(zone(v.user))
-		}
-		page.Receipts = append(page.Receipts, row)
+		page.Receipts = append(page.Receipts, told.Shown(cmp.Or(told.Name, told.Client), zone(v.user)))
 	}
 	return e.write(v, http.StatusOK, page)
 }

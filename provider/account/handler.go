@@ -165,7 +165,7 @@ func (e *Endpoint) signIn(v visit, login string) error {
 func (e *Endpoint) frame(v visit) web.Own {
 	o := web.Own{Base: e.Base + Path}
 	if v.user.Sub != "" {
-		o.As, o.Account = interaction.Account(v.own.ID), displayName(v.user)
+		o.As, o.Account = interaction.Account(v.own.ID), interaction.Name(v.user)
 	}
 	return o
 }
@@ -217,12 +217,4 @@ func app(id string, c storage.Client) web.App {
 		redirect = c.RedirectURIs[0]
 	}
 	return interaction.App(c, redirect)
-}
-
-// displayName is what a person recognises their account by.
-func displayName(u storage.User) string {
-	if u.Profile.Name != "" {
-		return u.Profile.Name + " (" + u.Name + ")"
-	}
-	return u.Name
 }

@@ -34,7 +34,7 @@ func (e *Endpoint) Overview() Handler {
 		}
 		for _, s := range v.here {
 			if s.Session.ID != v.own.ID {
-				page.Others = append(page.Others, web.AccountChoice{Key: interaction.Account(s.Session.ID), Name: displayName(s.User)})
+				page.Others = append(page.Others, web.AccountChoice{Key: interaction.Account(s.Session.ID), Name: interaction.Name(s.User)})
 			}
 		}
 		return e.write(v, http.StatusOK, page)

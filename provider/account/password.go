@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"signet/provider/oauth"
@@ -152,6 +151,6 @@ func (e *Endpoint) wait(v visit, after time.Duration) error {
 	oauth.Note(v.r, &oauth.Error{Code: oauth.AccessDenied, Description: "password not looked at"})
 	page := e.passwordPage(v)
 	page.Wait = after
-	v.w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
+	oauth.RetryAfter(v.w, after)
 	return e.write(v, http.StatusTooManyRequests, page)
 }

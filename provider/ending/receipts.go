@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/storage"
+	"signet/web"
 )
 
 // Receipt is how far one client is with an ending.
@@ -19,6 +20,15 @@ type Receipt struct {
 	Attempts uint32              `json:"attempts"` // of that which needed most
 	Problem  string              `json:"problem,omitempty"`
 	Time     time.Time           `json:"time"` // when the last of it was settled; while it is pending, of the next attempt
+}
+
+// Shown is r as pages show it, of an app of that name, on clocks of that zone.
+func (r Receipt) Shown(name string, zone *time.Location) web.Receipt {
+	w := web.Receipt{App: web.App{Name: name}, Failed: r.State == storage.NoticeFailed, Problem: r.Problem}
+	if r.State == storage.NoticeDelivered {
+		w.Told = r.Time.In(zone)
+	}
+	return w
 }
 
 // Receipts reads the outbox.

@@ -3,6 +3,7 @@ package interaction
 import (
 	"net/url"
 
+	"signet/claims"
 	"signet/storage"
 	"signet/web"
 )
@@ -16,4 +17,29 @@ func App(c storage.Client, redirectURI string) web.App {
 		}
 	}
 	return a
+}
+
+// Name is what a person recognises their account by.
+func Name(u storage.User) string {
+	if u.Profile.Name != "" {
+		return u.Profile.Name + " (" + u.Name + ")"
+	}
+	return u.Name
+}
+
+// Words says what scopes, and claims that were asked for one by one, let a client do; offline says that it may do so while the user is away.
+func Words(c *claims.Catalogue, scopes, asked []string) (lines []web.ScopeLine, offline bool) {
+	lines, offline = web.StandardScopes(scopes)
+	for i, l := range lines {
+		if l.Text == "" {
+			lines[i].Text = web.Text(c.ScopeText(l.Name))
+		}
+	}
+	for _, l := range web.StandardClaims(asked) {
+		if l.Text == "" {
+			l.Text = web.Text(c.ClaimText(l.Name))
+		}
+		lines = append(lines, l)
+	}
+	return lines, offline
 }

@@ -30,32 +30,12 @@ func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	lines, offline := e.asked(open.Request)
-	page := web.Consent{Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: displayName(s.User), Page: e.Interactions.OwnPage(), Scopes: lines, Offline: offline}
+	page := web.Consent{Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: interaction.Name(s.User), Page: e.Interactions.OwnPage(), Scopes: lines, Offline: offline}
 	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil
 }
 
 // asked says in words what a request asks for: its scopes, and the claims that it asks for one by one.
 func (e *Endpoint) asked(req storage.Request) (lines []web.ScopeLine, offline bool) {
-	lines, offline = web.StandardScopes(req.Scopes)
-	for i, l := range lines {
-		if l.Text == "" {
-			lines[i].Text = web.Text(e.Claims.ScopeText(l.Name))
-		}
-	}
-	for _, l := range web.StandardClaims(e.Claims.Beyond(claims.Read(req.Claims), req.Scopes)) {
-		if l.Text == "" {
-			l.Text = web.Text(e.Claims.ClaimText(l.Name))
-		}
-		lines = append(lines, l)
-	}
-	return lines, offline
-}
-
-// displayName is what a person recognises their account by.
-func displayName(u storage.User) string {
-	if u.Profile.Name != "" {
-		return u.Profile.Name + " (" + u.Name + ")"
-	}
-	return u.Name
+	return interaction.Words(e.Claims, req.Scopes, e.Claims.Beyond(claims.Read(req.Claims), req.Scopes))
 }

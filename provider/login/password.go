@@ -4,8 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
-	"time"
 
 	"signet/provider/interaction"
 	"signet/provider/oauth"
@@ -62,7 +60,7 @@ func (e *Endpoint) SignIn(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &throttled):
 		trail.Of(r.Context()).Outcome.Result = trail.Throttled
 		page.Wait = throttled.After
-		w.Header().Set("Retry-After", strconv.Itoa(int((throttled.After+time.Second-1)/time.Second)))
+		oauth.RetryAfter(w, throttled.After)
 		e.reject(w, r, http.StatusTooManyRequests, page, err)
 	case errors.Is(err, users.ErrCredentials), errors.Is(err, storage.ErrEnded): // ended: disabled or changed while the password was checked
 		trail.Of(r.Context()).Outcome.Result = trail.Credentials

@@ -72,9 +72,7 @@ func (e *Endpoint) Done(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := web.SignedOut{Waiting: ending.Pending(receipts) && left > doneFor-looks}
 	for _, c := range receipts {
-		page.Told = append(page.Told, web.Told{
-			App: web.App{Name: c.Name}, Done: c.State == storage.NoticeDelivered, Failed: c.State == storage.NoticeFailed, Problem: c.Problem,
-		})
+		page.Told = append(page.Told, c.Shown(c.Name, time.UTC))
 	}
 	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil

@@ -71,8 +71,13 @@ func (e *Error) Headers(w http.ResponseWriter) {
 		w.Header().Set("WWW-Authenticate", e.Challenge)
 	}
 	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+		RetryAfter(w, e.RetryAfter)
 	}
+}
+
+// RetryAfter says after how long to come again: RFC 9110 section 10.2.3, in whole seconds, rather too late than too early.
+func RetryAfter(w http.ResponseWriter, after time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 }
 
 // Note tells the log's line of this request that it was refused, and why.
