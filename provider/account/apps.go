@@ -14,7 +14,7 @@ import (
 
 // grant is what one client may do.
 type grant struct {
-	client   string
+	client   storage.Client
 	scopes   []string
 	claims   []string
 	offline  bool
@@ -30,19 +30,15 @@ func (g *grant) add(scopes, claims []string, since time.Time) {
 	}
 }
 
-// access is what the user's clients may do, the last used first: what the user allowed them, and the families that live. A trusted client
-// is not asked about, and has access by its families alone.
-func (e *Endpoint) access(v visit) ([]grant, error) {
-	ctx, now := v.r.Context(), e.Now()
+// access is what the user's clients may do, the last used first: what the user allowed them, and the families that live, given the user's
+// live sessions. A trusted client is not asked about, and has access by its families alone.
+func (e *Endpoint) access(v visit, sessions []storage.Session) ([]grant, error) {
+	ctx := v.r.Context()
 	consents, err := e.Store.Consents(ctx, v.user.Sub)
 	if err != nil {
 		return nil, err
 	}
-	families, err := e.Store.Families(ctx, v.user.Sub, now)
-	if err != nil {
-		return nil, err
-	}
-	sessions, err := e.Store.Sessions(ctx, v.user.Sub, now)
+	families, err := e.Store.Families(ctx, v.user.Sub, e.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +49,7 @@ func (e *Endpoint) access(v visit) ([]grant, error) {
 	all := map[string]*grant{}
 	of := func(client string) *grant {
 		if all[client] == nil {
-			all[client] = &grant{client: client}
+			all[client] = &grant{}
 		}
 		return all[client]
 	}
@@ -62,7 +58,7 @@ func (e *Endpoint) access(v visit) ([]grant, error) {
 	}
 	for _, f := range families {
 		a := f.Authorization
-		if f.Live(v.user, now) != nil || !a.Offline && !live[a.Session] {
+		if !a.Offline && !live[a.Session] {
 			continue
 		}
 		g := of(a.Client)
@@ -78,36 +74,42 @@ func (e *Endpoint) registered(v visit, all map[string]*grant) ([]grant, error) {
 	find := e.clients(v.r.Context())
 	var grants []grant
 	for id, g := range all {
-		c, err := find(id)
-		if err != nil {
+		var err error
+		if g.client, err = find(id); err != nil {
 			return nil, err
 		}
-		if c.ID != "" {
+		if g.client.ID != "" {
 			grants = append(grants, *g)
 		}
 	}
 	slices.SortFunc(grants, func(a, b grant) int {
-		return cmp.Or(later(b.lastUsed, b.since).Compare(later(a.lastUsed, a.since)), cmp.Compare(a.client, b.client))
+		return cmp.Or(later(b.lastUsed, b.since).Compare(later(a.lastUsed, a.since)), cmp.Compare(a.client.ID, b.client.ID))
 	})
 	return grants, nil
+}
+
+// grants is access, for who has not read the sessions.
+func (e *Endpoint) grants(v visit) ([]grant, error) {
+	sessions, err := e.sessions(v)
+	if err != nil {
+		return nil, err
+	}
+	return e.access(v, sessions)
 }
 
 // AppsPage says which apps have access.
 func (e *Endpoint) AppsPage() Handler {
 	return e.get(AppsPath, func(v visit) error {
-		grants, err := e.access(v)
+		grants, err := e.grants(v)
 		if err != nil {
 			return err
 		}
 		page := web.AccountApps{Own: e.frame(v)}
 		grants, page.Paging = part(grants, v.r, e.Base+AppsPath)
-		find, zone := e.clients(v.r.Context()), zone(v.user)
+		zone := zone(v.user)
 		for _, g := range grants {
-			c, err := find(g.client)
-			if err != nil {
-				return err
-			}
-			row := web.AppRow{ID: g.client, App: app(g.client, c), Offline: g.offline, Trusted: c.Trusted, Since: g.since.In(zone)}
+			c := g.client
+			row := web.AppRow{ID: c.ID, App: app(c.ID, c), Offline: g.offline, Trusted: c.Trusted, Since: g.since.In(zone)}
 			row.App.Logo = e.Logos.URL(v.r.Context(), c.LogoURI)
 			if !g.lastUsed.IsZero() {
 				row.LastUsed = g.lastUsed.In(zone)
@@ -122,12 +124,12 @@ func (e *Endpoint) AppsPage() Handler {
 // Withdraw takes an app's access away.
 func (e *Endpoint) Withdraw() Handler {
 	return e.post(AppsPath, func(v visit, form oauth.Params) error {
-		grants, err := e.access(v)
+		grants, err := e.grants(v)
 		if err != nil {
 			return err
 		}
 		id := form.Get("client")
-		if !slices.ContainsFunc(grants, func(g grant) bool { return g.client == id }) { // withdrawn meanwhile, or never given
+		if !slices.ContainsFunc(grants, func(g grant) bool { return g.client.ID == id }) { // withdrawn meanwhile, or never given
 			oauth.SeeOther(v.w, e.Base+AppsPath)
 			return nil
 		}

@@ -14,11 +14,11 @@ import (
 func (e *Endpoint) Overview() Handler {
 	return e.get(Path, func(v visit) error {
 		ctx := v.r.Context()
-		sessions, err := e.Store.Sessions(ctx, v.user.Sub, e.Now())
+		sessions, err := e.sessions(v)
 		if err != nil {
 			return err
 		}
-		apps, err := e.access(v)
+		apps, err := e.access(v, sessions)
 		if err != nil {
 			return err
 		}
