@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"signet/fields"
 )
 
 // check holds the settings against each other. A rule about a setting that could not be read is left out: the answer would be
@@ -75,7 +77,7 @@ func (l *loader) order(lesser string, a time.Duration, greater string, b time.Du
 	if l.places[lesser] == (Place{}) { // say it where the operator wrote something
 		name = greater
 	}
-	l.against(name, lesser+" ("+FormatDuration(a)+") is longer than "+greater+" ("+FormatDuration(b)+")", "make it shorter, or the other longer")
+	l.against(name, lesser+" ("+fields.FormatDuration(a)+") is longer than "+greater+" ("+fields.FormatDuration(b)+")", "make it shorter, or the other longer")
 }
 
 // checkStorage keeps the database's password out of where others read it: the configuration, as with all secrets, and the arguments of

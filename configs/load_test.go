@@ -343,24 +343,6 @@ func TestIssuer(t *testing.T) {
 	}
 }
 
-func TestDuration(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]time.Duration{"0": 0, "10s": 10 * time.Second, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "1d12h": 36 * time.Hour} {
-		d, err := ParseDuration(in)
-		if err != nil || d != want {
-			t.Errorf("%s: %v, %v", in, d, err)
-		}
-		if back, err := ParseDuration(FormatDuration(d)); err != nil || back != d {
-			t.Errorf("%s is written as %s", in, FormatDuration(d))
-		}
-	}
-	for _, in := range []string{"", "d", "-1d", "1d-1h", "60", "1d60", "9999999d", "1e9h", "1w", " 1s", "1d 1h"} {
-		if d, err := ParseDuration(in); err == nil {
-			t.Errorf("%q: %v", in, d)
-		}
-	}
-}
-
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

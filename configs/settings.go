@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"signet/fields"
 )
 
 // setting is one row of the table: a name, and how its values get into a Config. A problem that into returns completes the
@@ -275,17 +277,17 @@ func duration(p *time.Duration, least, most time.Duration, why string) func([]st
 		why = " (" + why + ")"
 	}
 	return single(func(v string) error {
-		d, err := ParseDuration(v)
+		d, err := fields.ParseDuration(v)
 		switch {
 		case err != nil:
 			return err
 		case d < least:
-			return fmt.Errorf("%s is too short; write %s or more", v, FormatDuration(least))
+			return fmt.Errorf("%s is too short; write %s or more", v, fields.FormatDuration(least))
 		case d > most:
-			return fmt.Errorf("%s is too long%s; write %s or less", v, why, FormatDuration(most))
+			return fmt.Errorf("%s is too long%s; write %s or less", v, why, fields.FormatDuration(most))
 		case d%time.Second != 0: // tokens say their times in seconds
 			down := d.Truncate(time.Second)
-			return fmt.Errorf("%s is no whole number of seconds; write %s or %s", d, FormatDuration(down), FormatDuration(down+time.Second))
+			return fmt.Errorf("%s is no whole number of seconds; write %s or %s", d, fields.FormatDuration(down), fields.FormatDuration(down+time.Second))
 		}
 		*p = d
 		return nil
@@ -330,50 +332,6 @@ func tracingEndpoint(p *string) func([]string) error {
 		*p = v
 		return nil
 	})
-}
-
-var days = regexp.MustCompile(`^(\d{1,6})d(.*)$`)
-
-// ParseDuration reads a duration as Go writes it, with days ("d") in front where there are any: 10m, 1h30m, 90d, 1d12h. Never
-// negative.
-func ParseDuration(s string) (time.Duration, error) {
-	bad := fmt.Errorf("%q is no duration; write it like 10s, 5m, 12h or 30d", s)
-	var sum time.Duration
-	rest := s
-	if m := days.FindStringSubmatch(s); m != nil {
-		n, err := strconv.Atoi(m[1])
-		if err != nil || n > 100*365 {
-			return 0, bad
-		}
-		sum, rest = time.Duration(n)*24*time.Hour, m[2]
-		if rest == "" {
-			return sum, nil
-		}
-	}
-	if rest != "" && strings.Trim(rest, "0123456789") == "" && rest != "0" {
-		return 0, fmt.Errorf("%q has no unit; write %ss if seconds are meant", s, s)
-	}
-	d, err := time.ParseDuration(rest)
-	if err != nil || d < 0 || strings.ContainsAny(rest, "+-") || d > 100*365*24*time.Hour {
-		return 0, bad
-	}
-	return sum + d, nil
-}
-
-// FormatDuration writes what ParseDuration reads, as a person would.
-func FormatDuration(d time.Duration) string {
-	const day = 24 * time.Hour
-	if d >= day && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
-	}
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // storage never repeats a URL: it may hold a password.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 type record struct {
@@ -162,6 +163,24 @@ func TestWebURL(t *testing.T) {
 	}
 }
 
+// RFC 8707 section 2, RFC 3986 section 4.3.
+func TestResource(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"https://api.example", "https://api.example/", "https://api.example:8443/v1?tenant=a", "http://10.0.0.1/api", "urn:example:api", "api://orders"} {
+		if problem := Resource(good); problem != "" {
+			t.Errorf("%q: %s", good, problem)
+		}
+	}
+	for _, bad := range []string{
+		"", "api", "/v1", "//api.example", "https://api.example/#", "https://api.example/#v1", "urn:example:api#a", "https://u@api.example/", "https:///v1", "https:v1", "HTTPS://api.example",
+		"https://api.example/a b", "https://API.example", "https://api.example/../v1", "https://api.example/" + strings.Repeat("a", 500), "https:", "urn:",
+	} {
+		if Resource(bad) == "" {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}
+
 // What passes is what was written: a browser that normalises it has nothing to change but letter case and an empty path.
 func FuzzURI(f *testing.F) {
 	for _, s := range []string{"https://example.com/cb?x=%20", "http://[::1]:80/", "com.example.app:/cb", "https://a/..;/b", "https://a@b/", "javascript:alert(1)"} {
@@ -184,4 +203,30 @@ func FuzzURI(f *testing.F) {
 			t.Errorf("%q passes with the host %q", s, w.Host)
 		}
 	})
+}
+
+func TestDuration(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]time.Duration{"0": 0, "10s": 10 * time.Second, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "1d12h": 36 * time.Hour} {
+		d, err := ParseDuration(in)
+		if err != nil || d != want {
+			t.Errorf("%s: %v, %v", in, d, err)
+		}
+		if back, err := ParseDuration(FormatDuration(d)); err != nil || back != d {
+			t.Errorf("%s is written as %s", in, FormatDuration(d))
+		}
+	}
+	var r struct{ Life time.Duration }
+	lives := Table[struct{ Life time.Duration }]{Duration("life", "", func(r *struct{ Life time.Duration }) *time.Duration { return &r.Life })}
+	if err := lives.Set(&r, "life", []string{"90m"}); err != nil || r.Life != 90*time.Minute || lives[0].Get(&r)[0] != "1h30m" {
+		t.Errorf("a field: %v, %v", r.Life, err)
+	}
+	if err := lives.Set(&r, "life", []string{"60"}); err == nil || err.Error() != `life: "60" has no unit; write 60s if seconds are meant` || r.Life != 90*time.Minute {
+		t.Errorf("a field: %v, %v", r.Life, err)
+	}
+	for _, in := range []string{"", "d", "-1d", "1d-1h", "60", "1d60", "9999999d", "1e9h", "1w", " 1s", "1d 1h"} {
+		if d, err := ParseDuration(in); err == nil {
+			t.Errorf("%q: %v", in, d)
+		}
+	}
 }

@@ -137,6 +137,35 @@ func WebURL(s string) (*url.URL, string) {
 	return u, ""
 }
 
+// maxResource bounds what stands in every token that is for a resource.
+const maxResource = 500
+
+// Resource is the form of the name of an API: RFC 8707 section 2, an absolute URI without a fragment. It is compared byte for byte, so one that
+// is a URL stands in the spelling that programs write.
+func Resource(s string) string {
+	if strings.HasPrefix(s, "https:") || strings.HasPrefix(s, "http:") {
+		u, problem := WebURL(s)
+		switch {
+		case problem != "":
+			return problem
+		case u.Host != strings.ToLower(u.Host):
+			return Quote(s) + " has capitals in its host; write it in lower case"
+		}
+	}
+	u, problem := URI(s)
+	switch {
+	case problem != "":
+		return problem
+	case u.Opaque == "" && u.Host == "" && u.Path == "":
+		return Quote(s) + " names nothing behind its scheme"
+	case strings.Contains(s, "#"):
+		return Quote(s) + " has a fragment; remove # and what follows"
+	case len(s) > maxResource:
+		return fmt.Sprintf("%s is longer than %d bytes", Quote(s), maxResource)
+	}
+	return ""
+}
+
 // host takes names of letters, digits, hyphens and underscores, and IP addresses without a zone.
 func host(name, authority string) bool {
 	if strings.HasPrefix(authority, "[") {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"signet/configs"
+	"signet/fields"
 	"signet/provider/admin"
 	"signet/storage"
 )
@@ -38,7 +38,7 @@ also when they change their registration later.`,
 	}
 	f := a.apiFlags(cmd)
 	cmd.RunE = f.call(func(c call) error {
-		life, err := configs.ParseDuration(*expires)
+		life, err := fields.ParseDuration(*expires)
 		if err != nil {
 			return usagef("--expires: %v", err)
 		}
