@@ -1,14 +1,11 @@
 package configs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -64,35 +61,35 @@ func reason(err error) error {
 
 func parse(file string, content []byte, env []string, flags map[string][]string) (Config, error) {
 	c := Default()
-	l := &loader{file: file, config: &c, settings: table(&c), places: map[string]Place{}, elements: map[string][]Place{}, bad: map[string]bool{}}
+	l := &loader{source: File{Path: file}, config: &c, settings: table(&c), places: map[string]Place{}, elements: map[string][]Place{}, bad: map[string]bool{}}
 	l.readFile(content)
 	l.readEnv(env)
 	l.readFlags(flags)
 	l.set()
 	l.check()
 	c.places, c.values = l.places, l.values
-	if len(l.faults) == 0 {
+	faults := l.source.Faults
+	if len(faults) == 0 {
 		return c, nil
 	}
-	l.faults.Sort()
-	return c, l.faults
+	faults.Sort()
+	return c, faults
 }
 
 // loader gathers values from all sources before it sets any, so that a bad value that is overridden does no harm and is not
 // even looked at twice.
 type loader struct {
-	file     string
+	source   File // holds all faults, those of other sources too
 	config   *Config
 	settings []setting
 	values   map[string][]string
 	places   map[string]Place
 	elements map[string][]Place // where each value of a list stands, if it came from the file
 	bad      map[string]bool    // settings with a fault
-	faults   Faults
 }
 
 func (l *loader) fault(p Place, key, problem, fix string) {
-	l.faults = append(l.faults, Fault{p, key, problem, fix})
+	l.source.Fault(p, key, problem, fix)
 }
 
 // take keeps the values that a source has for a setting. elements are the places of the values, where they differ from p.
@@ -185,40 +182,13 @@ func (l *loader) commas(name string, values []string) []string {
 	return list
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
-
 func (l *loader) readFile(content []byte) {
-	dec := yaml.NewDecoder(bytes.NewReader(content))
-	var doc yaml.Node
-	err := dec.Decode(&doc)
-	if errors.Is(err, io.EOF) {
-		return
+	if root := l.source.Root(content); root != nil {
+		l.section("", root)
 	}
-	if err != nil {
-		p, problem := Place{File: l.file}, strings.TrimPrefix(err.Error(), "yaml: ")
-		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-			p.Line, _ = strconv.Atoi(m[1])
-			problem = m[2]
-		}
-		l.fault(p, "", problem, "this is not YAML; look at the indentation and the colons on this line and the one before")
-		return
-	}
-	root := doc.Content[0]
-	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-		return // nothing but comments
-	}
-	if root.Kind != yaml.MappingNode {
-		l.fault(l.at(root), "", "not a list of settings", "write one setting a line, like issuer: https://id.example.com")
-		return
-	}
-	var more yaml.Node
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		l.fault(Place{File: l.file}, "", "a second document follows the first", "remove what comes after the line ---")
-	}
-	l.section("", root)
 }
 
-func (l *loader) at(n *yaml.Node) Place { return Place{File: l.file, Line: n.Line} }
+func (l *loader) at(n *yaml.Node) Place { return l.source.At(n) }
 
 // The keys of the file that are lists of declarations.
 const (
@@ -251,7 +221,7 @@ func (l *loader) section(prefix string, n *yaml.Node) {
 			}
 			l.section(name+".", value)
 		case slices.ContainsFunc(l.settings, func(s setting) bool { return s.name == name }):
-			if values, places, ok := l.scalars(name, key, value); ok {
+			if values, places, ok := l.scalars(name, value); ok {
 				l.take(name, values, l.at(key), places...)
 			} else {
 				l.bad[name] = true
@@ -283,53 +253,13 @@ func (l *loader) siblings(prefix string) []string {
 	return keys
 }
 
-// pairs walks a mapping's keys and values, and refuses what is not plain YAML, and keys that come twice: the library leaves
-// both to whoever reads nodes.
+// pairs and scalars read the file: [File.Pairs], [File.Scalars].
 func (l *loader) pairs(section string, n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
-	return func(yield func(key, value *yaml.Node) bool) {
-		seen := map[string]int{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key, value := n.Content[i], n.Content[i+1]
-			first, twice := seen[key.Value]
-			switch {
-			case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
-				l.fault(l.at(key), section, "not a plain key", "write name: value")
-				continue
-			case twice:
-				l.fault(l.at(key), key.Value, fmt.Sprintf("said before, on line %d", first), "keep one of the two")
-				continue
-			}
-			seen[key.Value] = key.Line
-			if !yield(key, value) {
-				return
-			}
-		}
-	}
+	return l.source.Pairs(section, n)
 }
 
-// scalars are the values of a plain value or of a list of plain values, and the place of each.
-func (l *loader) scalars(name string, key, n *yaml.Node) (values []string, places []Place, ok bool) {
-	list := []*yaml.Node{n}
-	if n.Kind == yaml.SequenceNode {
-		list = n.Content
-		if l.isSingle(name) {
-			l.fault(l.at(n), name, "takes one value, not a list", "write the value without brackets or dash")
-			return nil, nil, false
-		}
-	}
-	values, ok = []string{}, true
-	for _, v := range list {
-		switch {
-		case v.Kind != yaml.ScalarNode:
-			l.fault(l.at(v), name, "not a plain value", "write a value, or a list of values")
-			ok = false
-		case v.Tag == "!!null":
-			l.fault(l.at(v), name, "has no value", "write one, or leave the line out")
-			ok = false
-		}
-		values, places = append(values, v.Value), append(places, l.at(v))
-	}
-	return values, places, ok
+func (l *loader) scalars(name string, n *yaml.Node) (values []string, places []Place, ok bool) {
+	return l.source.Scalars(name, n, !l.isSingle(name))
 }
 
 func (l *loader) isSingle(name string) bool {
@@ -367,7 +297,7 @@ func (l *loader) declared(list, nameKey string, n *yaml.Node) (Declared, bool) {
 		return d, false
 	}
 	for key, value := range l.pairs(list, n) {
-		values, places, ok := l.scalars(list+"."+key.Value, key, value)
+		values, places, ok := l.scalars(list+"."+key.Value, value)
 		if !ok {
 			continue
 		}
