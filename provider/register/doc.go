@@ -9,10 +9,8 @@
 // The operator's policy is off (the routes do not exist), token (with an initial access token that the operator made, within its
 // limits) or open.
 //
-// metadata.go is the table of members that we understand. Each is a field of [clients.Fields], read strictly by its JSON type; the rules
-// for its value are those of [clients.Validate], which operators are held to as well. A member that we do not know is ignored
-// and not echoed. A value that we cannot honour is refused: an app that registers for encrypted ID tokens must not get plain ones. The answer
-// says what is in force, defaults included. When anything is wrong nothing is stored and no use of a token is counted.
+// What is sent is read by [metadata.Object]: a member that we do not know is ignored and not echoed. A value that we cannot honour is
+// refused: an app that registers for encrypted ID tokens must not get plain ones. The answer says what is in force, defaults included. When anything is wrong nothing is stored and no use of a token is counted.
 //
 // A registration access token is good for one client. An update makes a new one; the one that it came with stays good until the
 // new one is first used, so that a lost answer does not lock the app out.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signet/clients"
+	"signet/clients/metadata"
 	"signet/storage"
 )
 
@@ -31,10 +32,10 @@ func FuzzMetadata(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again := object{}
-		for _, m := range members {
-			if value := m.get(c); value != nil {
-				if again[m.name], err = json.Marshal(value); err != nil {
+		again := metadata.Object{}
+		for _, m := range metadata.Members {
+			if value := m.Get(c); value != nil {
+				if again[m.Name], err = json.Marshal(value); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -51,7 +52,7 @@ func FuzzMetadata(f *testing.F) {
 }
 
 // registrable is the client that would be stored.
-func (e *Endpoint) registrable(t *testing.T, sent object) (storage.Client, error) {
+func (e *Endpoint) registrable(t *testing.T, sent metadata.Object) (storage.Client, error) {
 	c, err := e.build(sent, limits{})
 	if clients.NeedsSecret(c) {
 		_, c.SecretHash = clients.NewSecret()

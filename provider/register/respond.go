@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"signet/clients/metadata"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -25,9 +26,9 @@ func (e *Endpoint) answer(w http.ResponseWriter, status int, c storage.Client, s
 	if c.SoftwareStatement != "" { // RFC 7591 section 3.2.1: "MUST return the same"
 		answer["software_statement"] = c.SoftwareStatement
 	}
-	for _, m := range members {
-		if value := m.get(c); value != nil {
-			answer[m.name] = value
+	for _, m := range metadata.Members {
+		if value := m.Get(c); value != nil {
+			answer[m.Name] = value
 		}
 	}
 	return oauth.WriteStatus(w, status, answer)

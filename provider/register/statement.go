@@ -9,6 +9,7 @@ import (
 
 	"signet/clients"
 	"signet/clients/keyset"
+	"signet/clients/metadata"
 	"signet/provider/oauth"
 )
 
@@ -22,7 +23,7 @@ var algorithms = func() (all []jose.SignatureAlgorithm) {
 
 // vouched returns what was sent with the claims of its software statement in force (RFC 7591 section 2.3: they "MUST take precedence"), and
 // the statement; "" if there is none. known is the statement that the client has already: its time may be over.
-func (e *Endpoint) vouched(sent object, known string) (object, string, error) {
+func (e *Endpoint) vouched(sent metadata.Object, known string) (metadata.Object, string, error) {
 	raw, ok := sent["software_statement"]
 	switch {
 	case !ok && known == "":
@@ -43,7 +44,7 @@ func (e *Endpoint) vouched(sent object, known string) (object, string, error) {
 	if err != nil {
 		return nil, "", bad.Because(err)
 	}
-	keys, trusted := e.Statements[textOf(nil, claims, "iss", "")]
+	keys, trusted := e.Statements[claims.Text(nil, "iss", "")]
 	if !trusted {
 		return nil, "", oauth.Errorf(UnapprovedSoftwareStatement, "software_statement is of no issuer that this server trusts")
 	}
@@ -67,7 +68,7 @@ func verify(jws *jose.JSONWebSignature, keys keyset.Set) error {
 }
 
 // timely holds a statement to its exp and nbf, where it has them: RFC 7519 section 4.1.
-func timely(claims object, now time.Time) bool {
+func timely(claims metadata.Object, now time.Time) bool {
 	const skew = time.Minute
 	for name, good := range map[string]func(time.Time) bool{
 		"exp": func(t time.Time) bool { return now.Before(t.Add(skew)) },
@@ -86,13 +87,13 @@ func timely(claims object, now time.Time) bool {
 }
 
 // merge lets the members of client metadata among the claims replace those that were sent.
-func merge(sent, claims object) object {
-	merged := object{}
+func merge(sent, claims metadata.Object) metadata.Object {
+	merged := metadata.Object{}
 	for name, value := range sent {
 		merged[name] = value
 	}
 	for name, value := range claims {
-		if name == "application_type" || slices.ContainsFunc(members, func(m member) bool { return m.name == name }) {
+		if name == "application_type" || slices.ContainsFunc(metadata.Members, func(m metadata.Member) bool { return m.Name == name }) {
 			merged[name] = value
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"signet/clients"
+	"signet/clients/metadata"
 	"signet/fields"
 	"signet/provider/oauth"
 	"signet/storage"
@@ -16,37 +17,21 @@ import (
 
 // build makes a client of what was sent, with the defaults of OpenID Connect Registration 2 for the rest. It has no secret yet. The
 // error is the faults of what could not be read; the client's own faults are for check.
-func (e *Endpoint) build(sent object, l limits) (storage.Client, error) {
+func (e *Endpoint) build(sent metadata.Object, l limits) (storage.Client, error) {
 	var f fields.Faults
 	c := e.preset(&f, sent)
-	for _, m := range members {
-		raw, ok := sent[m.name]
-		if !ok {
-			continue
-		}
-		values, problem := m.form.read(raw)
-		switch {
-		case problem != "":
-			f.Check(m.field, problem)
-			continue
-		case len(values) == 1 && values[0] == "": // as good as left out
-			continue
-		}
-		if err := table.Set(&c, m.field, values); err != nil {
-			f = append(f, err)
-		}
-	}
+	sent.Set(&f, &c)
 	e.complete(&f, &c, sent, l)
 	return c, f.Err()
 }
 
 // preset returns the client of a registration that says no more than what it is.
-func (e *Endpoint) preset(f *fields.Faults, sent object) storage.Client {
-	kind := textOf(f, sent, "application_type", "web")
+func (e *Endpoint) preset(f *fields.Faults, sent metadata.Object) storage.Client {
+	kind := sent.Text(f, "application_type", "web")
 	if kind != "web" && kind != "native" {
 		f.Add("application_type", "must be web or native")
 	}
-	method := textOf(nil, sent, "token_endpoint_auth_method", clients.AuthBasic)
+	method := sent.Text(nil, "token_endpoint_auth_method", clients.AuthBasic)
 	typ := clients.Web
 	switch {
 	case serviceAlone(sent):
@@ -72,30 +57,14 @@ func (e *Endpoint) preset(f *fields.Faults, sent object) storage.Client {
 }
 
 // serviceAlone reports whether a registration is for a client that acts for itself, and does nothing else.
-func serviceAlone(sent object) bool {
-	grants, problem := readTexts(sent["grant_types"])
+func serviceAlone(sent metadata.Object) bool {
+	grants, problem := metadata.Texts(sent["grant_types"])
 	return problem == "" && len(grants) == 1 && grants[0] == clients.GrantService
-}
-
-// textOf is a member that others depend on; a fault of it is reported if f is not nil.
-func textOf(f *fields.Faults, sent object, name, preset string) string {
-	raw, ok := sent[name]
-	if !ok {
-		return preset
-	}
-	values, problem := readText(raw)
-	switch {
-	case problem == "" && values[0] != "":
-		return values[0]
-	case problem != "" && f != nil:
-		f.Check(name, problem)
-	}
-	return preset
 }
 
 // complete fills in what follows from the rest: the grant types that the response types need where none are named, all scopes that the
 // client may have where none are named, and a name for people to see.
-func (e *Endpoint) complete(f *fields.Faults, c *storage.Client, sent object, l limits) {
+func (e *Endpoint) complete(f *fields.Faults, c *storage.Client, sent metadata.Object, l limits) {
 	c.AllowedScopes, c.AllowedGrantTypes = l.scopes, l.grantTypes
 	if len(c.GrantTypes) == 0 {
 		for _, r := range c.ResponseTypes {
@@ -124,7 +93,7 @@ func (e *Endpoint) complete(f *fields.Faults, c *storage.Client, sent object, l 
 // scopes: values that we do not know are left out, as at the authorization endpoint, and so is offline_access without the grant type that it
 // needs. The answer says what is left. Of the operator's own scopes a client that acts for itself has those that the initial access token
 // names: nobody else is asked.
-func (e *Endpoint) scopes(f *fields.Faults, c *storage.Client, sent object, l limits) {
+func (e *Endpoint) scopes(f *fields.Faults, c *storage.Client, sent metadata.Object, l limits) {
 	_, named := sent["scope"]
 	if len(c.Scopes) == 0 {
 		named = false
@@ -174,16 +143,16 @@ func (e *Endpoint) check(ctx context.Context, c storage.Client, faults error) er
 }
 
 // managed holds what an update sends about the registration itself to RFC 7592 section 2.2.
-func managed(sent object, c storage.Client) error {
+func managed(sent metadata.Object, c storage.Client) error {
 	for _, name := range []string{"registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"} {
 		if _, ok := sent[name]; ok {
 			return oauth.Errorf(InvalidClientMetadata, "%s must not be sent; leave it out", name)
 		}
 	}
-	if id := textOf(nil, sent, "client_id", ""); id != c.ID {
+	if id := sent.Text(nil, "client_id", ""); id != c.ID {
 		return oauth.Errorf(InvalidClientMetadata, "client_id must be there, and the client's own")
 	}
-	if _, ok := sent["client_secret"]; ok && !c.SecretHash.Matches([]byte(textOf(nil, sent, "client_secret", ""))) {
+	if _, ok := sent["client_secret"]; ok && !c.SecretHash.Matches([]byte(sent.Text(nil, "client_secret", ""))) {
 		return oauth.Errorf(InvalidClientMetadata, "client_secret is not the current one; leave it out")
 	}
 	return nil
@@ -218,7 +187,7 @@ func (e *Endpoint) checkSector(ctx context.Context, c storage.Client) error {
 	if err != nil {
 		return oauth.Errorf(InvalidClientMetadata, "%s could not be fetched", field).Because(err)
 	}
-	uris, problem := readTexts(json.RawMessage(d.Body))
+	uris, problem := metadata.Texts(json.RawMessage(d.Body))
 	if problem != "" {
 		return oauth.Errorf(InvalidClientMetadata, "%s does not lead to a JSON array of strings", field)
 	}
@@ -271,8 +240,8 @@ var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"…?`)
 // describe says a fault in the characters of RFC 6749 section 5.2, by the member's name.
 func describe(f *fields.Error) string {
 	name := f.Field
-	if i := slices.IndexFunc(members, func(m member) bool { return m.field == f.Field }); i >= 0 {
-		name = members[i].name
+	if i := slices.IndexFunc(metadata.Members, func(m metadata.Member) bool { return m.Field == f.Field }); i >= 0 {
+		name = metadata.Members[i].Name
 	}
 	problem := quoted.ReplaceAllString(f.Problem, "a value")
 	return name + ": " + strings.Replace(problem, "has the character a value, which no URI has", "has a character that no URI has", 1)

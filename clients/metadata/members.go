@@ -1,4 +1,4 @@
-package register
+package metadata
 
 import (
 	"encoding/json"
@@ -11,11 +11,11 @@ import (
 	"signet/storage"
 )
 
-// member is one member of client metadata: OpenID Connect Registration 2, RFC 7591 section 2, Front-Channel Logout 1.0
+// Member is one member of client metadata: OpenID Connect Registration 2, RFC 7591 section 2, Front-Channel Logout 1.0
 // section 2, Back-Channel Logout 1.0 section 2.2.
-type member struct {
-	name  string // in JSON
-	field string // in the tables of fields
+type Member struct {
+	Name  string // in JSON
+	Field string // in the tables of fields
 	form  form
 }
 
@@ -34,8 +34,8 @@ var (
 	keys    = form{readKeys, writeKeys}
 )
 
-// members are all that we know, in the order in which faults are told. application_type and software_statement are read before them.
-var members = []member{
+// Members are all that we know, in the order in which faults are told. application_type and software_statement are read before them.
+var Members = []Member{
 	{"redirect_uris", "redirect_uris", texts},
 	{"client_name", "client_name", text},
 	{"response_types", "response_types", texts},
@@ -82,9 +82,9 @@ var table = append(slices.Clone(clients.Fields),
 	fields.String("software_version", "", func(c *storage.Client) *string { return &c.SoftwareVersion }),
 )
 
-// get returns what is registered.
-func (m member) get(c storage.Client) any {
-	i := slices.IndexFunc(table, func(f fields.Field[storage.Client]) bool { return f.Name == m.field })
+// Get returns what c has, as it stands in JSON; nil where nothing is to be said.
+func (m Member) Get(c storage.Client) any {
+	i := slices.IndexFunc(table, func(f fields.Field[storage.Client]) bool { return f.Name == m.Field })
 	if i < 0 {
 		return nil
 	}
