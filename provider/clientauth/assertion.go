@@ -2,7 +2,6 @@ package clientauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"signet/clients"
 	"signet/clients/keyset"
+	"signet/provider/jwt"
 	"signet/provider/oauth"
 	"signet/provider/trail"
 	"signet/storage"
@@ -23,7 +23,6 @@ import (
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 const (
-	maxAssertion = 16 << 10
 	// near is how far ahead an assertion may expire, and how long ago it may have been made. Until it expires its jti is remembered.
 	near = 10 * time.Minute
 	// skew is how far a client's clock may be from ours: RFC 7523 section 3, items 4 and 5.
@@ -34,11 +33,8 @@ const (
 type assertion struct {
 	jws      *jose.JSONWebSignature
 	alg, kid string
-	claims   claims
+	claims   jwt.Claims
 }
-
-// claims are the members of an assertion's payload, by their exact names.
-type claims map[string]json.RawMessage
 
 // readAssertion reads a client_assertion that is signed with one of algs: RFC 7523 sections 2.2 and 3.
 func readAssertion(algs []string) func(*http.Request, oauth.Params) (*credentials, error) {
@@ -59,9 +55,9 @@ func readAssertion(algs []string) func(*http.Request, oauth.Params) (*credential
 		if !slices.Contains(algs, a.alg) {
 			return nil, nil
 		}
-		id := a.claims.text("iss")
+		id := a.claims.Text("iss")
 		switch {
-		case id == "" || a.claims.text("sub") != id: // RFC 7523 section 3, items 1 and 2.B; Core 9
+		case id == "" || a.claims.Text("sub") != id: // RFC 7523 section 3, items 1 and 2.B; Core 9
 			return nil, oauth.Errorf(oauth.InvalidClient, "iss and sub of the client_assertion must both be the client_id")
 		case form.Has("client_id") && form.Get("client_id") != id: // RFC 7521 section 4.2
 			return nil, oauth.Errorf(oauth.InvalidClient, "client_id is not the client of the client_assertion")
@@ -71,66 +67,20 @@ func readAssertion(algs []string) func(*http.Request, oauth.Params) (*credential
 }
 
 // assertionAlgs is what an assertion can be signed with. No spelling of none is among it.
-var assertionAlgs = func() (algs []jose.SignatureAlgorithm) {
-	for _, name := range slices.Concat(clients.KeyAlgs, clients.SecretAlgs) {
-		algs = append(algs, jose.SignatureAlgorithm(name))
-	}
-	return algs
-}()
+var assertionAlgs = slices.Concat(clients.KeyAlgs, clients.SecretAlgs)
 
-// parseAssertion reads a JWT in compact form, and looks at its header: RFC 8725 sections 3.10 and 3.11. Its errors hold nothing of what
-// was sent.
+// parseAssertion reads an assertion. Its typ keeps other JWTs that clients sign, such as request objects and DPoP proofs, from passing.
 func parseAssertion(token string) (*assertion, error) {
-	if len(token) > maxAssertion {
-		return nil, fmt.Errorf("it is longer than %d bytes", maxAssertion)
-	}
-	jws, err := jose.ParseSignedCompact(token, assertionAlgs)
+	jws, err := jwt.Parse(token, assertionAlgs, "jwt", "client-authentication+jwt")
 	if err != nil {
-		return nil, fmt.Errorf("it is malformed, or not signed with one of %s, %s", strings.Join(clients.KeyAlgs, ", "), strings.Join(clients.SecretAlgs, ", "))
+		return nil, err
+	}
+	claims, err := jwt.Read(jws.UnsafePayloadWithoutVerification())
+	if err != nil {
+		return nil, err
 	}
 	header := jws.Signatures[0].Protected
-	if header.JSONWebKey != nil {
-		return nil, errors.New("its header holds a key, and keys are registered")
-	}
-	for _, name := range []jose.HeaderKey{"jku", "x5u", "crit", "b64"} {
-		if _, there := header.ExtraHeaders[name]; there {
-			return nil, fmt.Errorf("its header has %s, which is not for assertions", name)
-		}
-	}
-	if typ, there := header.ExtraHeaders[jose.HeaderType]; there && !goodTyp(typ) {
-		return nil, errors.New("its typ is another than JWT or client-authentication+jwt")
-	}
-	a := &assertion{jws: jws, alg: header.Algorithm, kid: header.KeyID}
-	if json.Unmarshal(jws.UnsafePayloadWithoutVerification(), &a.claims) != nil || a.claims == nil {
-		return nil, errors.New("its payload is not a JSON object")
-	}
-	return a, nil
-}
-
-// goodTyp keeps other JWTs that clients sign, such as request objects and DPoP proofs, from passing as assertions.
-func goodTyp(typ any) bool {
-	text, _ := typ.(string)
-	return strings.EqualFold(text, "JWT") || strings.EqualFold(text, "client-authentication+jwt")
-}
-
-// text is a claim that is a string; "" if it is not there, or something else.
-func (c claims) text(name string) (s string) {
-	if json.Unmarshal(c[name], &s) != nil {
-		return ""
-	}
-	return s
-}
-
-// seconds is a NumericDate (RFC 7519 section 2).
-func (c claims) seconds(name string) (s float64, there bool, err error) {
-	raw, there := c[name]
-	if !there {
-		return 0, false, nil
-	}
-	if json.Unmarshal(raw, &s) != nil || string(raw) == "null" {
-		return 0, true, oauth.Errorf(oauth.InvalidClient, "%s of the client_assertion is not a number of seconds", name)
-	}
-	return s, true, nil
+	return &assertion{jws: jws, alg: header.Algorithm, kid: header.KeyID, claims: claims}, nil
 }
 
 // byKey verifies private_key_jwt: OpenID Connect Core 9.
@@ -184,7 +134,7 @@ func (a *Authenticator) accept(ctx context.Context, c storage.Client, sent *asse
 	if err != nil {
 		return err
 	}
-	jti := sent.claims.text("jti")
+	jti := sent.claims.Text("jti")
 	if jti == "" { // OpenID Connect Core 9
 		return oauth.Errorf(oauth.InvalidClient, "jti is missing in the client_assertion, or is not a text")
 	}
@@ -195,27 +145,23 @@ func (a *Authenticator) accept(ctx context.Context, c storage.Client, sent *asse
 	return err
 }
 
-// checkAudience: one audience, which is ours: RFC 7523 section 3, item 3, and Core 9. Were there several, another of them could use the
-// assertion here.
-func (a *Authenticator) checkAudience(c claims) error {
-	audience := c.text("aud")
-	var list []string
-	if audience == "" && json.Unmarshal(c["aud"], &list) == nil && len(list) == 1 {
-		audience = list[0]
-	}
-	if !slices.Contains(a.audiences, audience) {
+// checkAudience: one audience, which is ours: RFC 7523 section 3, item 3, and Core 9.
+func (a *Authenticator) checkAudience(c jwt.Claims) error {
+	if !slices.Contains(a.audiences, c.Audience()) {
 		return oauth.Errorf(oauth.InvalidClient, "aud of the client_assertion must be %s alone", strings.Join(a.audiences, " or "))
 	}
 	return nil
 }
 
 // checkTimes: RFC 7523 section 3, items 4 to 6. It returns when the assertion expires by the most lenient clock.
-func checkTimes(c claims, now time.Time) (expires time.Time, err error) {
-	exp, there, err := c.seconds("exp")
-	nbf, _, nbfErr := c.seconds("nbf")
-	iat, dated, iatErr := c.seconds("iat")
-	if err := errors.Join(err, nbfErr, iatErr); err != nil {
-		return expires, err
+func checkTimes(c jwt.Claims, now time.Time) (expires time.Time, err error) {
+	exp, there, err := c.Seconds("exp")
+	nbf, _, nbfErr := c.Seconds("nbf")
+	iat, dated, iatErr := c.Seconds("iat")
+	for _, err := range []error{err, nbfErr, iatErr} {
+		if err != nil {
+			return expires, oauth.Errorf(oauth.InvalidClient, "the client_assertion is not good: %s", err)
+		}
 	}
 	at := float64(now.UnixMilli()) / 1000
 	problem := ""

@@ -5,14 +5,15 @@ import (
 	"strings"
 
 	"signet/keys"
+	"signet/provider/jwt"
 )
 
 // open returns the signed JWT inside an encrypted object (RFC 7519 appendix A.2), or an object that is not encrypted as it is. Nothing is
 // decoded of one that is too long. What the client registered does not matter: Registration 2, "the RP MAY still use other supported
 // encryption algorithms or send unencrypted Request Objects".
 func (r *Reader) open(token string) (string, error) {
-	if len(token) > maxObject {
-		return "", refusef("the request object is longer than %d bytes", maxObject)
+	if len(token) > jwt.Max {
+		return "", refusef("the request object is longer than %d bytes", jwt.Max)
 	}
 	if !encrypted(token) {
 		return token, nil

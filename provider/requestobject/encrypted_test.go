@@ -17,6 +17,7 @@ import (
 	"signet/clients"
 	"signet/keys"
 	"signet/keys/keystest"
+	"signet/provider/jwt"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -137,11 +138,11 @@ func TestBadEncryptedObjects(t *testing.T) {
 		"RFC 7519 5.2: cty of something else":                   {app(), seal(es, "A128GCM", signed, "cty", "text/plain"), false, header + "its cty"},
 		"RFC 7519 A.2: encrypted twice":                         {app(), seal(rs, "A128GCM", once), false, "inside the encrypted request object is another"},
 		"RFC 7519 A.2: encrypted three times":                   {app(), seal(rs, "A128GCM", seal(es, "A128GCM", once)), false, "inside the encrypted request object is another"},
-		"Core 6.1: unsigned inside, where it is not let in":     {app(), seal(es, "A128GCM", unsigned(claims{"alg": "none"}, good, "")), false, "the request object is malformed, or signed with another algorithm"},
-		"Core 6.1: unsigned inside, of a client that signs":     {app(registered("PS256")), seal(es, "A128GCM", unsigned(claims{"alg": "none"}, good, "")), true, "the request object is malformed, or signed with another algorithm"},
-		"Core 6.1: encrypted claims alone, which nobody signed": {app(), seal(es, "A128GCM", string(must(json.Marshal(good)))), true, "the request object is malformed"},
+		"Core 6.1: unsigned inside, where it is not let in":     {app(), seal(es, "A128GCM", unsigned(claims{"alg": "none"}, good, "")), false, "the request object is not good: it is malformed, or not signed with one of"},
+		"Core 6.1: unsigned inside, of a client that signs":     {app(registered("PS256")), seal(es, "A128GCM", unsigned(claims{"alg": "none"}, good, "")), true, "the request object is not good: it is malformed, or not signed with one of"},
+		"Core 6.1: encrypted claims alone, which nobody signed": {app(), seal(es, "A128GCM", string(must(json.Marshal(good)))), true, "the request object is not good: it is malformed"},
 		"Core 10.2: forged, then encrypted":                     {app(), seal(es, "A128GCM", sign("ES256", ecKeys()[3], good)), false, "the signature of the request object is wrong"},
-		"RFC 9101 10.8: another JWT inside":                     {app(), seal(es, "A128GCM", sign("RS256", rsaKey(), good, "typ", "at+jwt")), false, "typ of the request object"},
+		"RFC 9101 10.8: another JWT inside":                     {app(), seal(es, "A128GCM", sign("RS256", rsaKey(), good, "typ", "at+jwt")), false, "the request object is not good: its typ is another"},
 		"for another server":                                    {app(), seal(es, "A128GCM", sign("RS256", rsaKey(), with(good, "aud", "https://other.example"))), false, "aud of the request object"},
 		"longer than 16 KiB":                                    {app(), seal(es, "A128GCM", sign("RS256", rsaKey(), with(good, "state", strings.Repeat("s", 12<<10)))), false, "the request object is longer than 16384 bytes"},
 		"five parts of nothing":                                 {app(), "....", false, header + "it is malformed"},
@@ -221,7 +222,7 @@ func FuzzEncryptedObject(f *testing.F) {
 	r, client := opening(true), app()
 	f.Fuzz(func(t *testing.T, inside string) {
 		token := seal(es, "A128GCM", inside)
-		if len(token) > maxObject || encrypted(inside) {
+		if len(token) > jwt.Max || encrypted(inside) {
 			return
 		}
 		values := url.Values{"client_id": {"app"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"outer"}, "request": {inside}}

@@ -3,8 +3,6 @@ package requestobject
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,57 +10,33 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"signet/provider/jwt"
 	"signet/provider/oauth"
 	"signet/storage"
 )
 
-const (
-	maxObject = 16 << 10 // bytes
-	// skew is how far a client's clock may be from ours.
-	skew = time.Minute
-)
+// skew is how far a client's clock may be from ours.
+const skew = time.Minute
 
-// object are the members of a request object, by their exact names.
-type object map[string]json.RawMessage
+// object are the members of a request object.
+type object jwt.Claims
 
-// parse reads a JWT in compact form that says it is signed with one of algs, and looks at its header: RFC 8725 sections 3.10 and 3.11.
-// Its errors hold nothing of what was sent.
+// parse reads a JWT that is signed with one of algs. Its typ keeps JWTs that are explicitly something else from passing: RFC 9101 section
+// 10.8.
 func parse(token string, algs []string) (*jose.JSONWebSignature, error) {
-	allowed := make([]jose.SignatureAlgorithm, len(algs))
-	for i, alg := range algs {
-		allowed[i] = jose.SignatureAlgorithm(alg)
-	}
-	jws, err := jose.ParseSignedCompact(token, allowed)
+	jws, err := jwt.Parse(token, algs, "jwt", "oauth-authz-req+jwt")
 	if err != nil {
-		return nil, fmt.Errorf("the request object is malformed, or signed with another algorithm than it may be; this client can use %s", strings.Join(algs, ", "))
-	}
-	header := jws.Signatures[0].Protected
-	if header.JSONWebKey != nil {
-		return nil, errors.New("the header of the request object holds a key, and keys are registered")
-	}
-	for _, name := range []jose.HeaderKey{"jku", "x5u", "crit", "b64"} {
-		if _, there := header.ExtraHeaders[name]; there {
-			return nil, fmt.Errorf("the header of the request object has %s, which is not for request objects", name)
-		}
-	}
-	if typ, there := header.ExtraHeaders[jose.HeaderType]; there && !goodTyp(typ) {
-		return nil, errors.New("typ of the request object is another than JWT or oauth-authz-req+jwt")
+		return nil, refusef("the request object is not good: %s", err)
 	}
 	return jws, nil
 }
 
-// goodTyp keeps JWTs that are explicitly something else from passing as request objects: RFC 9101 section 10.8.
-func goodTyp(typ any) bool {
-	text, _ := typ.(string)
-	text = strings.TrimPrefix(strings.ToLower(text), "application/") // RFC 7515 section 4.1.9
-	return text == "jwt" || text == "oauth-authz-req+jwt"
-}
-
-func members(payload []byte) (o object, err error) {
-	if json.Unmarshal(payload, &o) != nil || o == nil {
-		return nil, refusef("the request object is not a JSON object")
+func members(payload []byte) (object, error) {
+	claims, err := jwt.Read(payload)
+	if err != nil {
+		return nil, refusef("the request object is not good: %s", err)
 	}
-	return o, nil
+	return object(claims), nil
 }
 
 // check holds what an object says of itself against who sent it, to whom, and when. None of it needs to be there (Core 6.1).
@@ -113,13 +87,10 @@ func (o object) checkTimes(now time.Time) error {
 		{"nbf", func(t float64) bool { return t > at+skew.Seconds() }, "nbf of the request object is ahead of our clock"},
 		{"iat", func(t float64) bool { return t > at+skew.Seconds() }, "iat of the request object is ahead of our clock"},
 	} {
-		raw, there := o[limit.name]
-		var t *float64
-		switch {
-		case !there:
-		case json.Unmarshal(raw, &t) != nil || t == nil: // RFC 7519 section 2, NumericDate
-			return refusef("%s of the request object is not a number of seconds", limit.name)
-		case limit.broken(*t):
+		switch t, there, err := jwt.Claims(o).Seconds(limit.name); {
+		case err != nil:
+			return refusef("the request object is not good: %s", err)
+		case there && limit.broken(t):
 			return refusef("%s", limit.problem)
 		}
 	}

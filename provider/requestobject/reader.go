@@ -122,7 +122,7 @@ func (r *Reader) read(ctx context.Context, c storage.Client, token string, unsig
 	}
 	jws, err := parse(token, algsOf(c, unsigned))
 	if err != nil {
-		return nil, refusef("%s", err)
+		return nil, err
 	}
 	payload, err := r.verify(ctx, c, jws)
 	if err != nil {

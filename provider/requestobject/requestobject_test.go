@@ -26,6 +26,7 @@ import (
 	"signet/clients/keyset"
 	"signet/fetch"
 	"signet/keys"
+	"signet/provider/jwt"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -286,7 +287,7 @@ func TestBadObjects(t *testing.T) {
 		"no JWT":                                            {app(), "garbage", true},
 		"JSON serialization":                                {app(), `{"payload":"e30","signatures":[]}`, true},
 		"five parts, as in JWE":                             {app(), "e30.e30.e30.e30.e30", true},
-		"longer than 16 KiB":                                {app(), sign("RS256", rs, with(good, "state", strings.Repeat("s", maxObject))), false},
+		"longer than 16 KiB":                                {app(), sign("RS256", rs, with(good, "state", strings.Repeat("s", jwt.Max))), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

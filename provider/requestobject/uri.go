@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"signet/clients"
+	"signet/provider/jwt"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -29,7 +30,7 @@ func (r *Reader) follow(ctx context.Context, c storage.Client, uri string) (obje
 		return nil, oauth.Errorf(oauth.InvalidRequestURI, "the request object could not be fetched from the request_uri").Because(err)
 	}
 	token := strings.TrimSpace(string(d.Body))
-	if _, hash, _ := strings.Cut(uri, "#"); hash == hashOf(d.Body) && len(token) <= maxObject {
+	if _, hash, _ := strings.Cut(uri, "#"); hash == hashOf(d.Body) && len(token) <= jwt.Max {
 		r.fetched.Add(uri, token)
 	}
 	return r.read(ctx, c, token, r.Unsigned)

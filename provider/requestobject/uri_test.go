@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"signet/fetch"
+	"signet/provider/jwt"
 	"signet/provider/oauth"
 	"signet/storage"
 )
@@ -41,7 +42,7 @@ func TestRequestURI(t *testing.T) {
 	open := unsigned(claims{"alg": "none"}, good, "")
 	forged := sign("ES256", ecKeys()[3], good)
 	right, wrong := "#"+hashOf([]byte(signed)), "#"+hashOf([]byte("another"))
-	objects := map[string]string{at + "signed": signed, at + "open": open, at + "forged": forged, at + "html": "<html>", at + "lines": signed + "\n", at + "none": "", at + "long": strings.Repeat("x", maxObject+1)}
+	objects := map[string]string{at + "signed": signed, at + "open": open, at + "forged": forged, at + "html": "<html>", at + "lines": signed + "\n", at + "none": "", at + "long": strings.Repeat("x", jwt.Max+1)}
 	for name, row := range map[string]struct {
 		registered, sent string
 		unsigned         bool
