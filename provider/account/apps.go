@@ -106,7 +106,7 @@ func (e *Endpoint) AppsPage() Handler {
 		}
 		page := web.AccountApps{Own: e.frame(v)}
 		grants, page.Paging = part(grants, v.r, e.Base+AppsPath)
-		zone := zone(v.user)
+		zone := interaction.Zone(v.user)
 		for _, g := range grants {
 			c := g.client
 			row := web.AppRow{ID: c.ID, App: app(c.ID, c), Offline: g.offline, Trusted: c.Trusted, Since: g.since.In(zone)}

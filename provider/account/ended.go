@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signet/provider/ending"
+	"signet/provider/interaction"
 	"signet/provider/oauth"
 	"signet/storage"
 	"signet/web"
@@ -53,7 +54,7 @@ func (e *Endpoint) Ended(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := web.AccountEnded{Own: e.frame(v), Waiting: ending.Pending(receipts) && e.Now().Sub(id.Time()) < watched}
 	for _, told := range receipts {
-		page.Receipts = append(page.Receipts, told.Shown(cmp.Or(told.Name, told.Client), zone(v.user)))
+		page.Receipts = append(page.Receipts, told.Shown(cmp.Or(told.Name, told.Client), interaction.Zone(v.user)))
 	}
 	return e.write(v, http.StatusOK, page)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"signet/claims"
@@ -33,9 +32,6 @@ const (
 
 // endedCookie holds the ending that was brought about at a browser last. It opens nothing but the page about it.
 const endedCookie = "ended"
-
-// asParam carries, in the address of a form, for which account its page was made. The templates write it.
-const asParam = "account"
 
 // Options is what the pages work with.
 type Options struct {
@@ -116,28 +112,9 @@ func (e *Endpoint) visit(w http.ResponseWriter, r *http.Request, page string) (v
 		return v, err
 	}
 	e.Sessions.State(w, r, v.here) // apps that watch it shall see what was ended here
-	if len(v.here) == 0 {
-		return v, nil
-	}
-	last := len(v.here) - 1
-	i := slices.IndexFunc(v.here, e.named(r))
-	if i < 0 && r.Method == http.MethodPost {
-		return v, nil
-	}
-	if i < 0 {
-		i = last
-	}
-	v.own, v.user = v.here[i].Session, v.here[i].User
+	own, _ := e.Interactions.Visitor(r, v.here)
+	v.own, v.user = own.Session, own.User
 	return v, nil
-}
-
-// named says which account r is about: a form by its address, a page by the choice that was made here.
-func (e *Endpoint) named(r *http.Request) func(storage.SessionUser) bool {
-	key := e.Interactions.Chosen(r)
-	if r.Method == http.MethodPost {
-		key = r.URL.Query().Get(asParam)
-	}
-	return func(s storage.SessionUser) bool { return interaction.Account(s.Session.ID) == key }
 }
 
 // fresh reports whether a session may change something. One that began in the future is none that we know the age of; a minute is what clocks
@@ -179,16 +156,6 @@ func (e *Endpoint) write(v visit, status int, page web.Page) error {
 // change is what acts record of the visit.
 func (e *Endpoint) change(v visit, detail string) storage.Change {
 	return storage.Change{Now: e.Now(), Origin: trail.Of(v.r.Context()).Origin(), Detail: detail}
-}
-
-// zone is where the user reads clocks, as far as that is known.
-func zone(u storage.User) *time.Location {
-	if u.Profile.Zoneinfo != "" && u.Profile.Zoneinfo != "Local" { // which would be the server's
-		if l, err := time.LoadLocation(u.Profile.Zoneinfo); err == nil {
-			return l
-		}
-	}
-	return time.UTC
 }
 
 // clients looks clients up, each once.

@@ -3,6 +3,7 @@ package account
 import (
 	"net/http"
 
+	"signet/provider/interaction"
 	"signet/storage"
 	"signet/web"
 )
@@ -28,7 +29,7 @@ func (e *Endpoint) History() Handler {
 			return err
 		}
 		page := web.AccountHistory{Own: e.frame(v)}
-		find, zone := e.clients(v.r.Context()), zone(v.user)
+		find, zone := e.clients(v.r.Context()), interaction.Zone(v.user)
 		for i := len(history.Notes) - 1; i >= 0; i-- {
 			n := history.Notes[i]
 			row := web.HistoryRow{Time: n.Time.In(zone), Failed: n.Failed, UserAgent: n.UserAgent, Address: n.Address, Methods: methods(n.AMR)}

@@ -52,15 +52,7 @@ func (e *Endpoint) Switch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	to := form.Get("to")
-	for _, s := range sessions {
-		if interaction.Account(s.Session.ID) == to {
-			e.Interactions.Choose(w, to)
-			oauth.SeeOther(w, e.Base+Path)
-			return nil
-		}
-	}
-	e.Interactions.Choose(w, "")
-	if to != "" { // signed out meanwhile
+	if e.Interactions.Switch(w, sessions, to) || to != "" { // otherwise signed out meanwhile
 		oauth.SeeOther(w, e.Base+Path)
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"signet/provider/interaction"
 	"signet/provider/oauth"
 	"signet/storage"
 	"signet/web"
@@ -28,7 +29,7 @@ func (e *Endpoint) SessionsPage() Handler {
 		}
 		page := web.AccountSessions{Own: e.frame(v), Total: len(sessions)}
 		sessions, page.Paging = part(sessions, v.r, e.Base+SessionsPath)
-		find, zone := e.clients(v.r.Context()), zone(v.user)
+		find, zone := e.clients(v.r.Context()), interaction.Zone(v.user)
 		for _, s := range sessions {
 			row := web.SessionRow{
 				ID: s.ID.String(), This: s.ID == v.own.ID, UserAgent: s.UserAgent, Address: s.Address, SignedIn: s.AuthTime.In(zone),
