@@ -55,8 +55,20 @@ type InitialTokens interface {
 type Resources interface {
 	// Resource returns the resource with this id. Unknown: ErrNotFound.
 	Resource(ctx context.Context, id string) (Resource, error)
+	// Resources returns all resources, by id.
+	Resources(ctx context.Context) ([]Resource, error)
 	// SaveResource is to resources what SaveClient is to clients.
 	SaveResource(ctx context.Context, r Resource, o Change) (Resource, error)
+	// RemoveResource removes a resource, whatever its revision. Its id may be given again: it is the API's own address. Unknown: ErrNotFound.
+	RemoveResource(ctx context.Context, id string, o Change) error
+}
+
+// Denials remembers single access tokens that were revoked, where what they came from goes on.
+type Denials interface {
+	// DenyToken remembers the jti until the token expires, and records it. Twice is no error.
+	DenyToken(ctx context.Context, jti string, expires time.Time, client string, o Change) error
+	// Denied reports whether the token was denied before this call began.
+	Denied(ctx context.Context, jti string) (bool, error)
 }
 
 // Users holds the accounts.
@@ -205,6 +217,9 @@ type Redeemed struct {
 
 // Families moves lines of refresh tokens on, and ends them.
 type Families interface {
+	// GrantFamily stores a family that no code and no session of the user's led to (its authorization has no session, and no offline_access), and
+	// returns it with its number. The user must be the one of that epoch and may not be disabled, otherwise ErrEnded.
+	GrantFamily(ctx context.Context, f Family, o Change) (Family, error)
 	// RotateFamily does what [Family.Rotate] decides, in one commit, and returns the row as it now is and its user, from one
 	// snapshot. Of concurrent calls with the current generation one moves the family; the others are the ones that come within the window and
 	// return the same row. ErrReused and ErrAhead have ended the family; every other refusal writes nothing. Unknown: ErrNotFound.
@@ -220,7 +235,7 @@ type Families interface {
 }
 
 // FamilyState is a family with the rows that it lives by. The zero Client and the zero User were removed; the zero Session was
-// swept.
+// swept, or there never was one.
 type FamilyState struct {
 	Family  Family
 	Client  Client
@@ -234,7 +249,7 @@ func (s FamilyState) Live(now time.Time) error {
 	if s.Client.ID != s.Family.Authorization.Client || len(s.Client.GrantTypes) == 0 { // removed, or put out of use
 		return ErrEnded
 	}
-	if err := s.Family.Live(s.User, now); err != nil || s.Family.Authorization.Offline {
+	if err := s.Family.Live(s.User, now); err != nil || s.Family.Authorization.Offline || s.Family.Authorization.Session.IsZero() {
 		return err
 	}
 	return s.Session.Live(s.User, now)
@@ -273,7 +288,7 @@ type Chain struct {
 // Upkeep is what time asks for.
 type Upkeep interface {
 	// Sweep deletes at most limit rows of what expired before its margin: one hour for rows that live in buckets, 24 hours for
-	// families, sessions, browsers and initial access tokens (since they were used up, if that came first), retention for the audit log, whose days go as a whole,
+	// families, sessions, browsers, denied access tokens and initial access tokens (since they were used up, if that came first), retention for the audit log, whose days go as a whole,
 	// from the oldest on, behind a checkpoint over the last record of each; the last day stays. Settled notices go after NoticeLife, marks once no
 	// access token needs them. It returns how many it deleted and whether there is more. What has expired is
 	// refused without it; Sweep only frees the space.
@@ -297,7 +312,9 @@ type Store interface {
 	Interactions
 	KeptRequests
 	Codes
+	Devices
 	Families
+	Denials
 	Audit
 	Upkeep
 	Endings

@@ -41,6 +41,14 @@ var (
 	ErrVerifier = errors.New("code verifier does not fit")
 	// ErrScope: more was asked for than was granted.
 	ErrScope = errors.New("scope exceeds what was granted")
+	// ErrTarget: a resource was asked for that was not granted.
+	ErrTarget = errors.New("resource exceeds what was granted")
+	// ErrPending: the user has not decided yet.
+	ErrPending = errors.New("not decided yet")
+	// ErrSlowDown: it was asked for before its time.
+	ErrSlowDown = errors.New("asked too soon")
+	// ErrDenied: the user declined.
+	ErrDenied = errors.New("declined")
 	// ErrReused: a refresh token from before the current one came back after its window; its family is now ended.
 	ErrReused = errors.New("refresh token used before")
 	// ErrAhead: a refresh token newer than the row (the store was restored from a backup); its family is now ended.

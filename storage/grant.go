@@ -28,7 +28,10 @@ type Request struct {
 	HintedUser   string   `json:"hinted_user,omitempty"` // sub of the id_token_hint, as authorize resolved it
 	ACRValues    []string `json:"acr_values,omitempty"`
 	UILocales    []string `json:"ui_locales,omitempty"`
-	Resources    []string `json:"resources,omitempty"`
+	Resources    []string `json:"resources,omitempty"` // none: the default one
+	// Access is what is asked for there, as consent remembers it: each resource, and each with a scope of its own behind a space. Two may have a
+	// scope of one name, and who allowed it at one did not allow it at the other.
+	Access []string `json:"access,omitempty"`
 
 	Claims json.RawMessage `json:"claims,omitempty"` // the claims parameter, checked (Core 5.5)
 	Object OneTime         `json:"object,omitzero"`  // the request object that it came in, where that has a jti
@@ -44,10 +47,10 @@ type OneTime struct {
 type Authorization struct {
 	Client    string          `json:"client"`
 	User      string          `json:"user"`    // sub
-	Session   ID              `json:"session"` // in which it was given
+	Session   ID              `json:"session"` // in which it was given; zero: nobody signed in, and it lives by its own dates
 	Epoch     uint64          `json:"epoch"`   // the user's, see [User]
 	Scopes    []string        `json:"scopes"`
-	Resources []string        `json:"resources,omitempty"`
+	Resources []string        `json:"resources,omitempty"` // none: the default one
 	AuthTime  time.Time       `json:"auth_time"`
 	ACR       string          `json:"acr,omitempty"`
 	AMR       []string        `json:"amr,omitempty"`
@@ -61,6 +64,20 @@ func (a Authorization) InFront() Authorization {
 	a.Offline = false
 	a.Scopes = slices.DeleteFunc(slices.Clone(a.Scopes), func(s string) bool { return s == "offline_access" })
 	return a
+}
+
+// Targets are the resources that a was given for.
+func (a Authorization) Targets() []string {
+	if len(a.Resources) == 0 {
+		return []string{DefaultResource}
+	}
+	return a.Resources
+}
+
+// Covers reports whether a was given for all of these resources.
+func (a Authorization) Covers(resources []string) bool {
+	granted := a.Targets()
+	return !slices.ContainsFunc(resources, func(r string) bool { return !slices.Contains(granted, r) })
 }
 
 // Interaction is one authorization request for which the browser must be asked something. Its handle's ID is in the URL, its
@@ -114,8 +131,10 @@ type Redemption struct {
 	Client      string // the authenticated client
 	RedirectURI string
 	Verifier    string // "": none was sent
-	Now         time.Time
-	Origin      audit.Origin
+	// Resources are what the token is to be for, among those that were authorized: RFC 8707 section 2.2.
+	Resources []string
+	Now       time.Time
+	Origin    audit.Origin
 }
 
 // Redeem says whether r may have what the code c stands for: RFC 6749 section 4.1.3. The secret was compared before.
@@ -131,6 +150,8 @@ func (c Code) Redeem(r Redemption) error {
 		return ErrRedirectURI
 	case !challengeMet(c.Challenge, r.Verifier): // RFC 7636 section 4.6, RFC 9700 section 2.1.1
 		return ErrVerifier
+	case !c.Authorization.Covers(r.Resources): // RFC 8707 section 2.2
+		return ErrTarget
 	}
 	return nil
 }
@@ -189,6 +210,7 @@ type Rotation struct {
 	Generation uint32
 	Client     string        // the authenticated client
 	Scopes     []string      // asked for; empty: all that were granted
+	Resources  []string      // likewise
 	Keep       bool          // the client's refresh_rotation is "keep": the current generation stays
 	Window     time.Duration // how long the generation before the current one gives the same successor
 	Idle       time.Duration // how long the family lives without use
@@ -212,6 +234,9 @@ func (f Family) Rotate(u User, r Rotation) (Family, error) {
 		if !slices.Contains(f.Authorization.Scopes, s) {
 			return f, ErrScope
 		}
+	}
+	if !f.Authorization.Covers(r.Resources) { // RFC 8707 section 2.2
+		return f, ErrTarget
 	}
 	next := f
 	switch {

@@ -123,7 +123,7 @@ func TestLive(t *testing.T) {
 	user := User{Sub: "ann", Epoch: 1}
 	session := Session{User: "ann", Epoch: 1, IdleExpires: noon, Expires: noon.Add(time.Hour)}
 	client := Client{ID: "app", GrantTypes: []string{"authorization_code"}}
-	family := Family{Authorization: Authorization{Client: "app", User: "ann", Epoch: 1}, IdleExpires: noon, Expires: noon.Add(time.Hour)}
+	family := Family{Authorization: Authorization{Client: "app", User: "ann", Session: ID{1}, Epoch: 1}, IdleExpires: noon, Expires: noon.Add(time.Hour)}
 	before := noon.Add(-time.Millisecond)
 	for _, c := range []struct {
 		name  string
@@ -138,6 +138,8 @@ func TestLive(t *testing.T) {
 		{"the session ended, with offline_access", func(s *FamilyState) { s.Session.Ended, s.Family.Authorization.Offline = before, true }, before, nil},
 		{"the session was swept", func(s *FamilyState) { s.Session = Session{} }, before, ErrEnded},
 		{"the session was swept, with offline_access", func(s *FamilyState) { s.Session, s.Family.Authorization.Offline = Session{}, true }, before, nil},
+		{"nobody signed in", func(s *FamilyState) { s.Session, s.Family.Authorization.Session = Session{}, ID{} }, before, nil},
+		{"nobody signed in, and the user is disabled", func(s *FamilyState) { s.Session, s.Family.Authorization.Session, s.User.Disabled = Session{}, ID{}, true }, before, ErrEnded},
 		{"the user was removed", func(s *FamilyState) { s.User, s.Family.Authorization.Offline = User{}, true }, before, ErrEnded},
 		{"the session is of another user", func(s *FamilyState) { s.Session.User = "bob" }, before, ErrEnded},
 		{"the client was removed", func(s *FamilyState) { s.Client, s.Family.Authorization.Offline = Client{}, true }, before, ErrEnded},

@@ -22,10 +22,12 @@ const (
 	KindFamily      Kind = "family"      // Family
 	KindInitial     Kind = "initial"     // InitialToken
 	KindCode        Kind = "code"        // Code
+	KindDevice      Kind = "device"      // DeviceGrant
 	KindInteraction Kind = "interaction" // Interaction that counts for the limit of its address
 	KindAnswered    Kind = "answered"    // Interaction that does not count any more
 	KindKept        Kind = "kept"        // KeptRequest
 	KindAssertion   Kind = "assertion"   // SpentAssertion
+	KindDenied      Kind = "denied"      // DeniedToken
 	KindNotice      Kind = "notice"      // Notice
 	KindHistory     Kind = "history"     // History
 	KindMark        Kind = "mark"        // Mark
@@ -37,7 +39,7 @@ const (
 // Kinds are all of them, in their order.
 var Kinds = []Kind{
 	KindRemoved, KindClient, KindResource, KindUser, KindRing, KindBrowser, KindSession, KindConsent, KindFamily, KindInitial, KindCode,
-	KindInteraction, KindAnswered, KindKept, KindAssertion, KindNotice, KindHistory, KindMark, KindRecord, KindCheckpoint, KindEntry,
+	KindDevice, KindInteraction, KindAnswered, KindKept, KindAssertion, KindDenied, KindNotice, KindHistory, KindMark, KindRecord, KindCheckpoint, KindEntry,
 }
 
 // Row is one record as it moves from store to store: its kind, and its bytes in the encoding of package codec, which all backends
@@ -59,6 +61,12 @@ type SpentAssertion struct {
 	JTI      Hash      `json:"jti"`
 	Expires  time.Time `json:"expires"` // until when it is remembered, to the microsecond
 	Replayed bool      `json:"replayed,omitempty"`
+}
+
+// DeniedToken is an access token that was denied.
+type DeniedToken struct {
+	JTI     Hash      `json:"jti"`
+	Expires time.Time `json:"expires"` // until when it is remembered, to the microsecond
 }
 
 // Mark is one number of the status list that is marked: see [Statuses].

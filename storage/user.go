@@ -111,7 +111,7 @@ type Consent struct {
 	Client    string    `json:"client"`
 	Scopes    []string  `json:"scopes"`
 	Claims    []string  `json:"claims,omitempty"`
-	Resources []string  `json:"resources,omitempty"`
+	Resources []string  `json:"resources,omitempty"` // as in [Request.Access]
 	Since     time.Time `json:"since"`
 	Updated   time.Time `json:"updated"`
 }

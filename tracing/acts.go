@@ -88,10 +88,34 @@ func (s acts) Resource(ctx context.Context, id string) (got storage.Resource, er
 	return s.Store.Resource(ctx, id)
 }
 
+func (s acts) Resources(ctx context.Context) (all []storage.Resource, err error) {
+	ctx, end := s.tracer.act(ctx, "Resources")
+	defer end(&err)
+	return s.Store.Resources(ctx)
+}
+
 func (s acts) SaveResource(ctx context.Context, r storage.Resource, o storage.Change) (got storage.Resource, err error) {
 	ctx, end := s.tracer.act(ctx, "SaveResource")
 	defer end(&err)
 	return s.Store.SaveResource(ctx, r, o)
+}
+
+func (s acts) RemoveResource(ctx context.Context, id string, o storage.Change) (err error) {
+	ctx, end := s.tracer.act(ctx, "RemoveResource")
+	defer end(&err)
+	return s.Store.RemoveResource(ctx, id, o)
+}
+
+func (s acts) DenyToken(ctx context.Context, jti string, expires time.Time, client string, o storage.Change) (err error) {
+	ctx, end := s.tracer.act(ctx, "DenyToken")
+	defer end(&err)
+	return s.Store.DenyToken(ctx, jti, expires, client, o)
+}
+
+func (s acts) Denied(ctx context.Context, jti string) (denied bool, err error) {
+	ctx, end := s.tracer.act(ctx, "Denied")
+	defer end(&err)
+	return s.Store.Denied(ctx, jti)
 }
 
 func (s acts) User(ctx context.Context, sub string) (got storage.User, err error) {
@@ -284,6 +308,36 @@ func (s acts) RedeemCode(ctx context.Context, r storage.Redemption, f storage.Fa
 	ctx, end := s.tracer.act(ctx, "RedeemCode")
 	defer end(&err)
 	return s.Store.RedeemCode(ctx, r, f)
+}
+
+func (s acts) BeginDevice(ctx context.Context, d storage.DeviceGrant, limit int) (err error) {
+	ctx, end := s.tracer.act(ctx, "BeginDevice")
+	defer end(&err)
+	return s.Store.BeginDevice(ctx, d, limit)
+}
+
+func (s acts) Device(ctx context.Context, userCode string, now time.Time) (got storage.DeviceGrant, err error) {
+	ctx, end := s.tracer.act(ctx, "Device")
+	defer end(&err)
+	return s.Store.Device(ctx, userCode, now)
+}
+
+func (s acts) DecideDevice(ctx context.Context, d storage.DeviceDecision) (err error) {
+	ctx, end := s.tracer.act(ctx, "DecideDevice")
+	defer end(&err)
+	return s.Store.DecideDevice(ctx, d)
+}
+
+func (s acts) PollDevice(ctx context.Context, p storage.DevicePoll, f storage.Family) (got storage.DevicePolled, err error) {
+	ctx, end := s.tracer.act(ctx, "PollDevice")
+	defer end(&err)
+	return s.Store.PollDevice(ctx, p, f)
+}
+
+func (s acts) GrantFamily(ctx context.Context, f storage.Family, o storage.Change) (got storage.Family, err error) {
+	ctx, end := s.tracer.act(ctx, "GrantFamily")
+	defer end(&err)
+	return s.Store.GrantFamily(ctx, f, o)
 }
 
 func (s acts) RotateFamily(ctx context.Context, r storage.Rotation) (got storage.Family, also storage.User, err error) {

@@ -24,11 +24,12 @@ type Revival struct {
 //
 //   - Codes that were not spent are left out, for they may be now; their people start again, within the minute that a code lives. Spent
 //     ones stay: who comes with one a second time still ends its family.
+//   - Device authorizations are like codes: those that were not spent are left out, and their devices begin anew.
 //   - Interactions and kept requests are left out likewise.
 //   - Initial access tokens with a number of uses are left out, since nobody knows how many are left. Those with any number stay.
 //   - Access tokens that clients got for themselves are over, whether or not they were revoked since: their clients ask for others. Their
 //     numbers in the status list are marked, and the clients get fresh ones.
-//   - Assertions that were spent stay: they only ever refuse.
+//   - Assertions that were spent stay, and access tokens that were denied: they only ever refuse.
 //   - Families stay at the generation of the backup. A refresh token that is newer than its row closes the family
 //     ([storage.ErrAhead]), and its person signs in again.
 //   - Notices that were owed are owed, and due at once: whoever had claimed one worked for the store of yesterday. One that was delivered since
@@ -82,7 +83,7 @@ func (a *afterlife) revived(row storage.Row) (_ storage.Row, keep bool, err erro
 		if !a.SignOut {
 			return row, true, nil
 		}
-	case storage.KindCode, storage.KindInitial, storage.KindUser, storage.KindClient, storage.KindNotice, storage.KindMark:
+	case storage.KindCode, storage.KindDevice, storage.KindInitial, storage.KindUser, storage.KindClient, storage.KindNotice, storage.KindMark:
 	default:
 		return row, true, nil
 	}
@@ -93,6 +94,8 @@ func (a *afterlife) revived(row storage.Row) (_ storage.Row, keep bool, err erro
 	switch r := record.(type) {
 	case storage.Code:
 		return row, r.Spent, nil
+	case storage.DeviceGrant:
+		return row, r.State == storage.DeviceSpent, nil
 	case storage.InitialToken:
 		return row, r.Uses < 0, nil
 	case storage.Client:

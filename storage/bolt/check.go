@@ -32,6 +32,7 @@ func (s *Store) Check(ctx context.Context, row func(storage.Row) error, login fu
 		}
 		t.checkKeys(found)
 		t.checkCounts(found)
+		t.checkUserCodes(found)
 		t.checkDeclared(found)
 		t.checkBegun(found)
 		t.checkOutbox(found)
@@ -183,8 +184,11 @@ func (t *tx) checkCounts(fault func(storage.Fault)) {
 		}
 		id := storage.ID(key[at+1:])
 		kind, table := storage.KindInteraction, string(interactionRows)
-		if key[0] == byte(countKept) {
+		switch key[0] {
+		case byte(countKept):
 			kind, table = storage.KindKept, string(keptRows)
+		case byte(countDevice):
+			kind, table = storage.KindDevice, string(deviceRows)
 		}
 		slot := t.bucket([]byte(table), slotOf(id.Time()))
 		if slot != nil && t.get(slot, id[:]) == nil { // without its slot it was swept, and the index is about to be
@@ -192,4 +196,29 @@ func (t *tx) checkCounts(fault func(storage.Fault)) {
 		}
 		return true
 	})
+}
+
+// checkUserCodes finds devices that no user would find, and user codes that lead nowhere. A slot that only one of the two has is about to be swept.
+func (t *tx) checkUserCodes(fault func(storage.Fault)) {
+	codes, devices := t.bucket([]byte(userCodeRows)), t.bucket([]byte(deviceRows))
+	for key, row := range t.stored(storage.KindDevice) {
+		var d storage.DeviceGrant
+		if codec.Decode(row, &d) != nil {
+			continue // who is given the rows finds it
+		}
+		if slot := codes.Bucket(slotOf(d.ID.Time())); slot != nil && t.get(slot, []byte(d.UserCode)) == nil {
+			fault(storage.Fault{Kind: storage.KindDevice, Key: printable(key), Problem: "its user code does not lead to it"})
+		}
+	}
+	names := codes.Cursor()
+	for slot, _ := names.First(); slot != nil; slot, _ = names.Next() {
+		rows := devices.Bucket(slot)
+		each(codes.Bucket(slot), func(code, id []byte) bool {
+			var d storage.DeviceGrant
+			if rows != nil && (codec.Decode(t.get(rows, id), &d) != nil || d.UserCode != string(code)) {
+				fault(storage.Fault{Key: printable(code), Problem: "the index of user codes has it, and no device does"})
+			}
+			return true
+		})
+	}
 }

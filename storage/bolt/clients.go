@@ -111,8 +111,16 @@ func (s *Store) EndService(ctx context.Context, id string, series uint32, o stor
 // Resource implements [storage.Resources].
 func (s *Store) Resource(ctx context.Context, id string) (storage.Resource, error) {
 	r, err := lookUp(ctx, s, s.resources, id)
-	r.Scopes, r.Claims = slices.Clone(r.Scopes), slices.Clone(r.Claims)
-	return r, err
+	return cloneResource(r), err
+}
+
+// Resources implements [storage.Resources].
+func (s *Store) Resources(ctx context.Context) (resources []storage.Resource, err error) {
+	err = s.view(ctx, func(t *tx) error {
+		resources = resourceRows.all(t)
+		return nil
+	})
+	return resources, err
 }
 
 // SaveResource implements [storage.Resources].
@@ -132,6 +140,27 @@ func (s *Store) SaveResource(ctx context.Context, r storage.Resource, o storage.
 	return saved, err
 }
 
+// RemoveResource implements [storage.Resources].
+func (s *Store) RemoveResource(ctx context.Context, id string, o storage.Change) error {
+	return s.do(ctx, func(t *tx) error {
+		if _, ok := s.resources.get(t, id); !ok {
+			return storage.ErrNotFound
+		}
+		s.resources.delete(t, id)
+		t.record(audit.Entry{Time: o.Now, Event: audit.ResourceRemoved, Origin: o.Origin, Detail: decide.Join(id, o.Detail)})
+		return nil
+	})
+}
+
+func cloneResource(r storage.Resource) storage.Resource {
+	r.Scopes, r.Claims = slices.Clone(r.Scopes), slices.Clone(r.Claims)
+	r.Permissions = slices.Clone(r.Permissions)
+	for i, p := range r.Permissions {
+		r.Permissions[i].Roles, r.Permissions[i].Groups = slices.Clone(p.Roles), slices.Clone(p.Groups)
+	}
+	return r
+}
+
 func cloneClient(c storage.Client) storage.Client {
 	c.SealedSecret = slices.Clone(c.SealedSecret)
 	c.JWKS = slices.Clone(c.JWKS)
@@ -140,6 +169,11 @@ func cloneClient(c storage.Client) storage.Client {
 	c.GrantTypes = slices.Clone(c.GrantTypes)
 	c.ResponseTypes = slices.Clone(c.ResponseTypes)
 	c.Scopes = slices.Clone(c.Scopes)
+	c.Access = slices.Clone(c.Access)
+	for i, a := range c.Access {
+		c.Access[i].Scopes = slices.Clone(a.Scopes)
+	}
+	c.Resources = slices.Clone(c.Resources)
 	c.RequestURIs = slices.Clone(c.RequestURIs)
 	c.DefaultACRValues = slices.Clone(c.DefaultACRValues)
 	c.AllowedScopes = slices.Clone(c.AllowedScopes)

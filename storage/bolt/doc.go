@@ -18,11 +18,14 @@
 //	families       ID                          Family; its sequence is the last number of the status list
 //	begun          len(sub) ‖ sub ‖ session [‖ family]   nothing: what was begun in a user's name (begun.go)
 //	codes          slot → ID                   Code
+//	devices        slot → ID                   DeviceGrant
+//	usercodes      slot → user code            ID: of the device, in the same slot
 //	interactions   slot → ID                   Interaction
-//	open           slot → address ‖ 0x00 ‖ ID  when it expires: what the cap on interactions counts
+//	open           slot → kind ‖ address ‖ 0x00 ‖ ID   until when: what the limits of addresses count (interactions.go)
 //	kept           slot → ID                   KeptRequest
 //	assertions     slot → client ‖ SHA-256     of a jti: until when it is spent
 //	initial        ID                          InitialToken
+//	denied         SHA-256 of a jti            DeniedToken
 //	notices        ending ‖ number             Notice
 //	outbox         state ‖ instant ‖ ending ‖ number   since when: pending notices as they are due, settled ones as they were settled (outbox.go)
 //	marks          hour → number               until when: the hour in which marks of the status list are forgotten (marks.go)
@@ -33,8 +36,8 @@
 // A slot is ten minutes of expiry: the ID of a short-lived row's handle is made for the instant at which the row expires, so
 // the handle names its slot (slots.go), and sweeping drops a slot as a whole. A segment is one UTC day of the audit log
 // (audit.go). IDs begin with their time, so rows that are written together lie on the same pages.
-// Files of version 1 lack assertions and initial, those before 4 begun, notices, outbox, marks, histories and checkpoints; [Open] adds
-// them. It also chains the audit log of files before version 4 (chain.go), makes their index of what was begun, and gives numbers to their
+// Files of version 1 lack assertions and initial, those before 4 begun, notices, outbox, marks, histories and checkpoints, those
+// before 5 devices, usercodes and denied; [Open] adds them. It also chains the audit log of files before version 4 (chain.go), makes their index of what was begun, and gives numbers to their
 // families and clients (indexed.go).
 //
 // # The committer

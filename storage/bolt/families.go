@@ -12,6 +12,21 @@ import (
 
 const familyRows table[storage.Family] = "families"
 
+// GrantFamily implements [storage.Families].
+func (s *Store) GrantFamily(ctx context.Context, f storage.Family, o storage.Change) (granted storage.Family, err error) {
+	err = s.do(ctx, func(t *tx) error {
+		user, _ := s.users.get(t, f.Authorization.User)
+		family, err := decide.GrantFamily(f, user)
+		if err != nil {
+			return err
+		}
+		granted = t.beginFamily(family)
+		t.record(decide.FamilyEntry(audit.AssertionGranted, granted, o))
+		return nil
+	})
+	return granted, err
+}
+
 // RotateFamily implements [storage.Families].
 func (s *Store) RotateFamily(ctx context.Context, r storage.Rotation) (family storage.Family, user storage.User, err error) {
 	r.Now = codec.UTC(r.Now)

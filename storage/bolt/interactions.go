@@ -19,12 +19,13 @@ const (
 // openRow counts for the limit of an address: the bare milliseconds until which it does.
 type openRow uint64
 
-// kind keeps what is counted for an address apart: interactions and kept requests.
+// kind keeps what is counted for an address apart: interactions, kept requests and devices.
 type kind byte
 
 const (
 	countInteraction kind = 'i'
 	countKept        kind = 'k'
+	countDevice      kind = 'd'
 )
 
 // prefix begins the keys of an address's rows.

@@ -137,8 +137,9 @@ var bucketOf = map[storage.Kind]string{
 	storage.KindRemoved: removedBucket, storage.KindClient: string(clientRows), storage.KindResource: string(resourceRows),
 	storage.KindUser: string(userRows), storage.KindRing: string(ringRows), storage.KindBrowser: string(browserRows),
 	storage.KindSession: string(sessionRows), storage.KindConsent: string(consentRows), storage.KindFamily: string(familyRows),
-	storage.KindInitial: string(initialRows), storage.KindCode: string(codeRows), storage.KindInteraction: string(interactionRows),
+	storage.KindInitial: string(initialRows), storage.KindCode: string(codeRows), storage.KindDevice: string(deviceRows), storage.KindInteraction: string(interactionRows),
 	storage.KindAnswered: string(interactionRows), storage.KindKept: string(keptRows), storage.KindAssertion: string(assertionRows),
+	storage.KindDenied: string(deniedRows),
 	storage.KindNotice: string(noticeRows), storage.KindHistory: string(historyRows), storage.KindMark: marksBucket,
 	storage.KindRecord: auditBucket, storage.KindCheckpoint: checkpointBucket,
 }
@@ -388,6 +389,12 @@ func (t *tx) place(row arrived, now time.Time) {
 		if row.Kind == storage.KindInteraction {
 			t.count(countInteraction, r.Address, r.ID, r.Expires)
 		}
+	case storage.DeviceGrant:
+		t.put(b, key, row.Record)
+		t.placeUserCode(r)
+		if r.State == storage.DevicePending {
+			t.count(countDevice, r.Address, r.ID, r.Expires)
+		}
 	case storage.User:
 		t.put(b, key, row.Record)
 		t.declare(r)
@@ -433,12 +440,16 @@ func placeOf(record any) (slot, key []byte, logins []string) {
 		return nil, r.ID[:], nil
 	case storage.Code:
 		return slotOf(r.ID.Time()), r.ID[:], nil
+	case storage.DeviceGrant:
+		return slotOf(r.ID.Time()), r.ID[:], nil
 	case storage.Interaction:
 		return slotOf(r.ID.Time()), r.ID[:], nil
 	case storage.KeptRequest:
 		return slotOf(r.ID.Time()), r.ID[:], nil
 	case storage.SpentAssertion:
 		return slotOf(r.Expires), append([]byte(r.Client), r.JTI[:]...), nil
+	case storage.DeniedToken:
+		return nil, r.JTI[:], nil
 	case storage.Notice:
 		return nil, noticeKey(r), nil
 	case storage.History:

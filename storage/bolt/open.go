@@ -249,7 +249,7 @@ func guard(f func() error) (err error) {
 }
 
 // storeVersion counts the layouts of the file; see the package comment.
-const storeVersion = 4
+const storeVersion = 5
 
 const metaBucket = "meta"
 
@@ -268,6 +268,7 @@ var buckets = []string{
 	string(codeRows), string(interactionRows), string(openRows), string(keptRows), string(assertionRows), string(initialRows), auditBucket,
 	checkpointBucket,
 	begunBucket, marksBucket, string(noticeRows), outboxBucket, string(historyRows),
+	string(deviceRows), string(userCodeRows), string(deniedRows),
 }
 
 // bucketsSince are those that files of an earlier version lack, by the version that brought them.
@@ -275,6 +276,7 @@ var bucketsSince = map[uint32][]string{
 	2: {string(assertionRows), string(initialRows)},
 	3: {declaredBucket},
 	4: {checkpointBucket, begunBucket, marksBucket, string(noticeRows), outboxBucket, string(historyRows)},
+	5: {string(deviceRows), string(userCodeRows), string(deniedRows)},
 }
 
 // prepare makes the store of an empty file, and checks that any other one is ours and readable at its upper levels.

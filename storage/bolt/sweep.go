@@ -20,7 +20,7 @@ const (
 const walkedPerRow = 20
 
 // walkedTables are those whose rows expire one by one.
-var walkedTables = [...][]byte{[]byte(familyRows), []byte(sessionRows), []byte(browserRows), []byte(initialRows)}
+var walkedTables = [...][]byte{[]byte(familyRows), []byte(sessionRows), []byte(browserRows), []byte(initialRows), []byte(deniedRows)}
 
 // position is how far a walk through them came: to this table, and in it to this key.
 type position struct {
@@ -34,7 +34,7 @@ type rowKey struct {
 	key   []byte
 }
 
-// expiry is what a walk reads of a family, a session, a browser or an initial access token. Zero is never.
+// expiry is what a walk reads of a family, a session, a browser, an initial access token or a denied one. Zero is never.
 type expiry struct {
 	IdleExpires time.Time `json:"idle_expires"`
 	Expires     time.Time `json:"expires"`
@@ -66,6 +66,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 		b.rows(dead, now.Add(-rowMargin))
 		overSlot := func(name []byte) bool { return !now.Before(slotEnd(name).Add(slotMargin)) }
 		b.buckets(t.bucket([]byte(codeRows)), overSlot)
+		b.buckets(t.bucket([]byte(deviceRows)), overSlot)
 		b.buckets(t.bucket([]byte(interactionRows)), overSlot)
 		b.buckets(t.bucket([]byte(keptRows)), overSlot)
 		b.buckets(t.bucket([]byte(assertionRows)), overSlot)
@@ -74,6 +75,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 		b.log(now, retention)
 		index := broom{tx: t, left: limit} // an index is no row of its own, but its deletion is bounded as well
 		index.buckets(t.bucket([]byte(openRows)), overSlot)
+		index.buckets(t.bucket([]byte(userCodeRows)), overSlot)
 		deleted, more = limit-b.left, b.more || index.more
 		return nil
 	})

@@ -113,12 +113,19 @@ func (c *checker) row(row storage.Row) error {
 	case storage.Code:
 		c.known(row.Kind, r.ID.String(), r.Authorization.User, r.Authorization.Client)
 		c.swept(shortMargin, r.Expires)
+	case storage.DeviceGrant:
+		if r.Authorization.User != "" { // nobody has agreed to the others; their client may be one that is stored by the first yes
+			c.known(row.Kind, r.ID.String(), r.Authorization.User, r.Authorization.Client)
+		}
+		c.swept(shortMargin, r.Expires)
 	case storage.Interaction:
 		c.swept(shortMargin, r.Expires)
 	case storage.KeptRequest:
 		c.swept(shortMargin, r.Expires)
 	case storage.SpentAssertion:
 		c.swept(shortMargin, r.Expires)
+	case storage.DeniedToken:
+		c.swept(longMargin, r.Expires)
 	case storage.Notice:
 		c.notice(row.Kind, r)
 	case storage.History:

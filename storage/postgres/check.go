@@ -112,6 +112,8 @@ func misplaced(kind storage.Kind, key, row []byte) string {
 		own = r.ID[:]
 	case storage.Code:
 		own = r.ID[:]
+	case storage.DeviceGrant:
+		own = r.ID[:]
 	case storage.Interaction:
 		own = r.ID[:]
 	case storage.KeptRequest:

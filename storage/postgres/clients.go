@@ -19,6 +19,7 @@ const (
 var (
 	updateClient   = guarded(`UPDATE signet.clients SET revision = revision + 1, record = $3 WHERE id = $1 AND revision = $2`)
 	updateResource = guarded(`UPDATE signet.resources SET revision = revision + 1, record = $3 WHERE id = $1 AND revision = $2`)
+	deleteResource = guarded(`DELETE FROM signet.resources WHERE id = $1 AND revision = $2`)
 )
 
 // Client implements [storage.Clients].
@@ -142,6 +143,11 @@ func (s *Store) Resource(ctx context.Context, id string) (storage.Resource, erro
 	return lookUp[storage.Resource](ctx, s, selectResource, id)
 }
 
+// Resources implements [storage.Resources].
+func (s *Store) Resources(ctx context.Context) (resources []storage.Resource, err error) {
+	return list[storage.Resource](ctx, s, `SELECT revision, record FROM signet.resources ORDER BY id`)
+}
+
 // SaveResource implements [storage.Resources].
 func (s *Store) SaveResource(ctx context.Context, r storage.Resource, o storage.Change) (saved storage.Resource, err error) {
 	err = s.do(ctx, func(a *act) error {
@@ -163,4 +169,21 @@ func (s *Store) SaveResource(ctx context.Context, r storage.Resource, o storage.
 		return nil
 	})
 	return saved, err
+}
+
+// RemoveResource implements [storage.Resources].
+func (s *Store) RemoveResource(ctx context.Context, id string, o storage.Change) error {
+	if !storable(id) {
+		return storage.ErrNotFound
+	}
+	return s.do(ctx, func(a *act) error {
+		var old got[storage.Resource]
+		a.read(selectResource, []any{id}, &old)
+		if !old.Found {
+			return storage.ErrNotFound
+		}
+		a.write(deleteResource, id, old.Revision)
+		a.record(audit.Entry{Time: o.Now, Event: audit.ResourceRemoved, Origin: o.Origin, Detail: decide.Join(id, o.Detail)})
+		return nil
+	})
 }

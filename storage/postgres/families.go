@@ -102,6 +102,26 @@ func (a *act) endFamilies(families []gotFamily, by audit.Event, now time.Time) {
 	a.mark(now, numbers...)
 }
 
+// GrantFamily implements [storage.Families]. Who ends what the user has must not miss it: the user stays as they were read until the commit.
+func (s *Store) GrantFamily(ctx context.Context, f storage.Family, o storage.Change) (granted storage.Family, err error) {
+	sub := f.Authorization.User
+	if !storable(sub) {
+		return storage.Family{}, storage.ErrEnded
+	}
+	err = s.do(ctx, func(a *act) (err error) {
+		var user got[storage.User]
+		a.read(selectUser, []any{sub}, &user)
+		if granted, err = decide.GrantFamily(f, user.Record); err != nil {
+			return err
+		}
+		a.write(sameUser, sub, user.Revision)
+		a.insertFamily(granted, &granted.Status)
+		a.record(decide.FamilyEntry(audit.AssertionGranted, granted, o))
+		return nil
+	})
+	return granted, err
+}
+
 // RotateFamily implements [storage.Families].
 func (s *Store) RotateFamily(ctx context.Context, r storage.Rotation) (family storage.Family, user storage.User, err error) {
 	r.Now = codec.UTC(r.Now)

@@ -32,6 +32,7 @@ var exports = map[storage.Kind]string{
 		ORDER BY octet_length(sub), sub, client`,
 	storage.KindInitial:     `SELECT id, record FROM signet.initial ORDER BY id`,
 	storage.KindCode:        `SELECT id, record FROM signet.codes ORDER BY id`,
+	storage.KindDevice:      `SELECT id, record FROM signet.devices ORDER BY id`,
 	storage.KindInteraction: `SELECT id, record FROM signet.interactions WHERE counts ORDER BY id`,
 	storage.KindAnswered:    `SELECT id, record FROM signet.interactions WHERE NOT counts ORDER BY id`,
 	storage.KindKept:        `SELECT id, record FROM signet.kept ORDER BY id`,
@@ -49,6 +50,7 @@ const (
 	exportMarks    = `SELECT number, forgotten FROM signet.marks ORDER BY number`
 
 	exportAssertions = `SELECT client, jti, expires, replayed FROM signet.assertions ORDER BY expires, client, jti`
+	exportDenied     = `SELECT jti, expires FROM signet.denied ORDER BY jti`
 )
 
 // Export implements [storage.Moving]. It is one transaction at REPEATABLE READ: while it lasts, VACUUM cannot take away what is
@@ -107,6 +109,8 @@ func (e exporter) all() error {
 			err = e.removed()
 		case storage.KindAssertion:
 			err = e.assertions()
+		case storage.KindDenied:
+			err = e.denied()
 		case storage.KindFamily:
 			err = e.families()
 		case storage.KindNotice:
@@ -184,6 +188,23 @@ func (e exporter) assertions() error {
 	return err
 }
 
+func (e exporter) denied() error {
+	var d storage.DeniedToken
+	var jti pgtype.DriverBytes
+	found, err := e.tx.Query(e.ctx, exportDenied)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(found, []any{&jti, &d.Expires}, func() error {
+		if copy(d.JTI[:], jti) != len(jti) || len(jti) != len(d.JTI) {
+			return e.bad(storage.Fault{Kind: storage.KindDenied, Key: printable(jti), Problem: "its jti is no SHA-256"})
+		}
+		d.Expires = codec.UTC(d.Expires)
+		return e.record(storage.KindDenied, d)
+	})
+	return err
+}
+
 // families gives out families with the numbers of their columns.
 func (e exporter) families() error {
 	var key, record pgtype.DriverBytes
@@ -252,8 +273,8 @@ func (e exporter) marks() error {
 }
 
 // tables are those that rows are imported into.
-var tables = []string{"clients", "resources", "users", "logins", "ring", "browsers", "sessions", "families", "consents", "codes", "interactions", "kept",
-	"assertions", "initial", "outbox", "histories", "marks"}
+var tables = []string{"clients", "resources", "users", "logins", "ring", "browsers", "sessions", "families", "consents", "codes", "devices", "interactions",
+	"kept", "assertions", "denied", "initial", "outbox", "histories", "marks"}
 
 var (
 	// lockTables keeps every server from writing until the end of the transaction.
@@ -357,10 +378,12 @@ var columns = map[storage.Kind]struct {
 	storage.KindFamily:      {"families", []string{"id", "client", "sub", "session", "expires", "record", "status"}},
 	storage.KindInitial:     {"initial", []string{"id", "expires", "record"}},
 	storage.KindCode:        {"codes", []string{"id", "sub", "session", "record"}},
+	storage.KindDevice:      {"devices", []string{"id", "user_code", "address", "counts", "expires", "sub", "session", "record"}},
 	storage.KindInteraction: {"interactions", []string{"id", "address", "counts", "record"}},
 	storage.KindAnswered:    {"interactions", []string{"id", "address", "counts", "record"}},
 	storage.KindKept:        {"kept", []string{"id", "address", "created", "record"}},
 	storage.KindAssertion:   {"assertions", []string{"client", "jti", "expires", "replayed"}},
+	storage.KindDenied:      {"denied", []string{"jti", "expires"}},
 	storage.KindNotice:      {"outbox", []string{"ending", "number", "attempts", "next", "created", "state", "settled", "record"}},
 	storage.KindHistory:     {"histories", []string{"sub", "record"}},
 	storage.KindMark:        {"marks", []string{"number", "forgotten"}},
@@ -392,12 +415,17 @@ func line(row storage.Row, record any) []any {
 		return []any{r.ID[:], expiry(r.Expires), row.Record}
 	case storage.Code:
 		return []any{r.ID[:], r.Authorization.User, r.Authorization.Session[:], row.Record}
+	case storage.DeviceGrant:
+		auth := r.Authorization
+		return []any{r.ID[:], r.UserCode, r.Address, r.State == storage.DevicePending, r.Expires, auth.User, auth.Session[:], row.Record}
 	case storage.Interaction:
 		return []any{r.ID[:], r.Address, row.Kind == storage.KindInteraction, row.Record}
 	case storage.KeptRequest:
 		return []any{r.ID[:], r.Address, r.Created, row.Record}
 	case storage.SpentAssertion:
 		return []any{r.Client, r.JTI[:], r.Expires, r.Replayed}
+	case storage.DeniedToken:
+		return []any{r.JTI[:], r.Expires}
 	case storage.Notice:
 		return noticeLine(r, row.Record)
 	case storage.History:

@@ -51,9 +51,11 @@ var (
 		return all
 	}()
 	dropCodes        = drop("codes", "id", "id < $1")
+	dropDevices      = drop("devices", "id", "id < $1")
 	dropInteractions = drop("interactions", "id", "id < $1")
 	dropKept         = drop("kept", "id", "id < $1")
 	dropAssertions   = drop("assertions", "client, jti", "expires < $1")
+	dropDenied       = drop("denied", "jti", "expires < $1")
 	dropNotices      = drop("outbox", "ending, number", "settled < $1")
 	dropMarks        = drop("marks", "number", "forgotten < $1")
 )
@@ -70,10 +72,11 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 	err = s.do(ctx, func(a *act) error {
 		b := broom{act: a, left: limit}
 		to := b.walk(s.walked, now.Add(-rowMargin), max(limit/2, 1)) // the other half is for the rest
-		for _, sql := range []string{dropCodes, dropInteractions, dropKept} {
+		for _, sql := range []string{dropCodes, dropDevices, dropInteractions, dropKept} {
 			b.drop(sql, firstID(now.Add(-shortMargin)))
 		}
 		b.drop(dropAssertions, now.Add(-shortMargin))
+		b.drop(dropDenied, now.Add(-rowMargin))
 		b.drop(dropNotices, now.Add(-storage.NoticeLife))
 		b.drop(dropMarks, now)
 		b.log(now, retention)

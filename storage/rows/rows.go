@@ -46,12 +46,16 @@ func Decode(row storage.Row) (any, error) {
 		return decode[storage.InitialToken](row)
 	case storage.KindCode:
 		return decode[storage.Code](row)
+	case storage.KindDevice:
+		return decode[storage.DeviceGrant](row)
 	case storage.KindInteraction, storage.KindAnswered:
 		return decode[storage.Interaction](row)
 	case storage.KindKept:
 		return decode[storage.KeptRequest](row)
 	case storage.KindAssertion:
 		return decode[storage.SpentAssertion](row)
+	case storage.KindDenied:
+		return decode[storage.DeniedToken](row)
 	case storage.KindNotice:
 		return decode[storage.Notice](row)
 	case storage.KindHistory:

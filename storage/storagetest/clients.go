@@ -224,7 +224,7 @@ var clientCases = []testCase{
 
 func fullResource(id string) storage.Resource {
 	return storage.Resource{
-		ID: id, Name: "API", Scopes: []string{"read", "write"}, Format: storage.FormatJWT, Alg: "ES256", Typ: "at+jwt",
+		ID: id, Name: "API", Scopes: []storage.Scope{{Name: "read", Text: "Read all"}, {Name: "write"}}, Format: storage.FormatJWT, Alg: "ES256", Typ: "at+jwt",
 		Lifetime: 10 * time.Minute, Claims: []string{"groups"}, Updated: now,
 	}
 }

@@ -68,7 +68,11 @@ func Redeem(code storage.Code, user storage.User, session func() storage.Session
 	if err := code.Redeem(r); err != nil {
 		return err
 	}
-	a := code.Authorization
+	return claimable(code.Authorization, user, session, r.Now)
+}
+
+// claimable says whether what a user allowed may still turn into a family.
+func claimable(a storage.Authorization, user storage.User, session func() storage.Session, now time.Time) error {
 	if user.Sub != a.User || user.Disabled || user.Epoch != a.Epoch {
 		return storage.ErrEnded
 	}
@@ -79,7 +83,7 @@ func Redeem(code storage.Code, user storage.User, session func() storage.Session
 	case a.Offline: // it outlives the session
 		return nil
 	}
-	return in.Live(user, r.Now)
+	return in.Live(user, now)
 }
 
 // Spend is a code as spent on the family f, and that family with the code's authorization.

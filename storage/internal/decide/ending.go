@@ -28,7 +28,7 @@ func Runs(f storage.Family, user storage.User, now time.Time) bool {
 // Listed says whether a family is one of those that [storage.Endings] lists. The session is asked for only where the answer depends
 // on it.
 func Listed(f storage.Family, user storage.User, session func() storage.Session, now time.Time) bool {
-	return f.Live(user, now) == nil && (f.Authorization.Offline || Lasts(session(), user, now))
+	return f.Live(user, now) == nil && (f.Authorization.Offline || f.Authorization.Session.IsZero() || Lasts(session(), user, now))
 }
 
 // EndingID names an ending by what it ends and when: acts are pure, so an act that runs again names it alike. what is the kind of

@@ -43,6 +43,19 @@ func FamilyEntry(event audit.Event, f storage.Family, o storage.Change) audit.En
 	return e
 }
 
+// GrantFamily is a family that no session led to, as it is stored: it has neither a session nor offline access, whatever f says. Its user may be
+// disabled or another one than was authorized.
+func GrantFamily(f storage.Family, user storage.User) (storage.Family, error) {
+	a := f.Authorization
+	if user.Sub != a.User || user.Sub == "" || user.Disabled || user.Epoch != a.Epoch {
+		return storage.Family{}, storage.ErrEnded
+	}
+	f = AsStored(f)
+	f.Authorization = a.InFront()
+	f.Authorization.Session, f.Authorization.AuthTime = storage.ID{}, codec.UTC(a.AuthTime)
+	return f, nil
+}
+
 // EndFamily is a family as ended.
 func EndFamily(f storage.Family, by audit.Event, now time.Time) storage.Family {
 	f.Ended, f.EndedBy = codec.UTC(now), string(by)
