@@ -88,10 +88,11 @@ func (t Table[T]) Set(record *T, name string, values []string) error {
 		if !f.Many && len(values) != 1 {
 			return &Error{Field: name, Problem: fmt.Sprintf("takes one value, not %d", len(values))}
 		}
-		if err := f.Set(record, values); err != nil {
-			return &Error{Field: name, Problem: err.Error()}
+		err := f.Set(record, values)
+		if _, told := errors.AsType[*Error](err); err == nil || told { // of each value by itself
+			return err
 		}
-		return nil
+		return &Error{Field: name, Problem: err.Error()}
 	}
 	return &Error{Field: name, Problem: "is not a field; the fields are " + strings.Join(t.Names(), ", ")}
 }
