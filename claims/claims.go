@@ -97,7 +97,7 @@ type Query struct {
 	Scopes   []string // granted
 	ByScope  bool     // the claims of the scopes belong in this place: Core 5.4
 	Asked    Members  // what the claims parameter asks for in this place
-	Audience string   // of an access token
+	Audience []string // of an access token
 }
 
 // Said is one claim, and why it is said.
@@ -168,7 +168,8 @@ func (d *claim) reason(q Query) (Why, bool) {
 }
 
 func (d *claim) audience(q Query) bool {
-	return q.Place != AccessToken || len(d.audiences) == 0 || slices.Contains(d.audiences, q.Audience)
+	return q.Place != AccessToken || len(d.audiences) == 0 ||
+		!slices.ContainsFunc(q.Audience, func(a string) bool { return !slices.Contains(d.audiences, a) }) // who reads it reads all of it
 }
 
 // askable says whether a client can get the claim by asking for it: it may ask for a scope that has it.

@@ -7,6 +7,7 @@
 //	web      runs on a server and keeps a secret
 //	spa      runs in a browser and keeps none
 //	native   runs on a phone or a desktop and keeps none
+//	device   has no browser, and keeps no secret; people sign in to it elsewhere (RFC 8628)
 //	service  acts for itself, without a user
 //
 // [New] gives a type's defaults, [Fields] is what can be set by name, [Validate] finds all faults of the result. Nothing here
@@ -29,6 +30,7 @@ const (
 	Web     = "web"
 	SPA     = "spa"
 	Native  = "native"
+	Device  = "device"
 	Service = "service"
 )
 
@@ -61,10 +63,15 @@ const (
 	GrantImplicit = "implicit"
 	// GrantService is for what a client does in its own name: RFC 6749 section 4.4.
 	GrantService = "client_credentials"
+	// GrantDevice is for devices on which nobody can open a browser, or type: RFC 8628 section 3.4.
+	GrantDevice = "urn:ietf:params:oauth:grant-type:device_code"
+	// GrantBearer and GrantExchange turn a token of another issuer, or of ours, into an access token: RFC 7523 section 2.1, RFC 8693 section 2.1.
+	GrantBearer   = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	GrantExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
 // GrantTypes are all of them.
-var GrantTypes = []string{GrantCode, GrantRefresh, GrantImplicit, GrantService}
+var GrantTypes = []string{GrantCode, GrantRefresh, GrantImplicit, GrantService, GrantDevice}
 
 // Scopes are those that mean something here, in the order in which they are published: OpenID Connect Core 5.4 and 11. A new client
 // may ask for all of them.
@@ -107,6 +114,8 @@ func New(typ, name string, now time.Time) (storage.Client, error) {
 	switch typ {
 	case Web:
 		c.TokenEndpointAuthMethod = AuthBasic
+	case Device:
+		c.GrantTypes, c.ResponseTypes = []string{GrantDevice, GrantRefresh}, nil
 	case Service:
 		c.TokenEndpointAuthMethod = AuthBasic
 		c.GrantTypes, c.ResponseTypes, c.Scopes = []string{GrantService}, nil, nil
@@ -116,15 +125,15 @@ func New(typ, name string, now time.Time) (storage.Client, error) {
 
 func typeProblem(typ string) string {
 	switch typ {
-	case Web, SPA, Native, Service:
+	case Web, SPA, Native, Device, Service:
 		return ""
 	}
-	return fmt.Sprintf("%s is not a type of client; use web (on a server), spa (in a browser), native (on a phone or desktop) or service (acts for itself)", fields.Quote(typ))
+	return fmt.Sprintf("%s is not a type of client; use web (on a server), spa (in a browser), native (on a phone or desktop), device (has no browser) or service (acts for itself)", fields.Quote(typ))
 }
 
 // applicationType is what OpenID Connect Registration 2 calls web or native.
 func applicationType(typ string) string {
-	if typ == Native {
+	if typ == Native || typ == Device {
 		return "native"
 	}
 	return "web"
@@ -201,7 +210,10 @@ func Public(c storage.Client) bool { return c.TokenEndpointAuthMethod == AuthNon
 func Allows(c storage.Client, grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
 // SignsIn reports whether people can sign in to the client.
-func SignsIn(c storage.Client) bool { return Allows(c, GrantCode) || Allows(c, GrantImplicit) }
+func SignsIn(c storage.Client) bool { return Redirects(c) || Allows(c, GrantDevice) }
+
+// Redirects reports whether browsers are sent to the client with the answer.
+func Redirects(c storage.Client) bool { return Allows(c, GrantCode) || Allows(c, GrantImplicit) }
 
 // ServiceScopes are the scopes that the client may have for itself: those of the operator's own. The others say something about a person,
 // and there is none.

@@ -434,6 +434,7 @@ func TestFieldsAreTheRecords(t *testing.T) {
 	t.Parallel()
 	fixed := []string{"client_id", "revision", "type", "origin", "application_type", "created", "updated", "-"}
 	fixed = append(fixed, "software_id", "software_version", "software_statement") // said by software that registers itself
+	fixed = append(fixed, "document_fresh", "document_since")                      // of the metadata documents that clients publish
 	var want []string
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[storage.Client]()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")

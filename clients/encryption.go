@@ -41,6 +41,7 @@ func validateEncryption(f *fields.Faults, c storage.Client) {
 	}{
 		{"id_token_encrypted_response", c.IDTokenEncryptionAlg, c.IDTokenEncryptionEnc, false},
 		{"userinfo_encrypted_response", c.UserinfoEncryptionAlg, c.UserinfoEncryptionEnc, false},
+		{"introspection_encrypted_response", c.IntrospectionEncryptionAlg, c.IntrospectionEncryptionEnc, false},
 		{"request_object_encryption", c.RequestEncryptionAlg, c.RequestEncryptionEnc, true},
 	} {
 		if e.alg == "" && e.enc == "" {

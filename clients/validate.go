@@ -30,6 +30,7 @@ func Validate(c storage.Client, scopes ...string) error {
 	validateAuthentication(&f, c)
 	validateFlows(&f, c)
 	validateScopes(&f, c, slices.Concat(Scopes, scopes))
+	validateAPIs(&f, c)
 	validateURIs(&f, c)
 	validateLogout(&f, c)
 	validateTokens(&f, c)
@@ -38,11 +39,14 @@ func Validate(c storage.Client, scopes ...string) error {
 	return f.Err()
 }
 
-// Signable is nil if algs, those that are on, has the algorithms of c's ID tokens and userinfo.
+// Signable is nil if algs, those that are on, has the algorithms of c's ID tokens, userinfo and introspection answers.
 func Signable(c storage.Client, algs []string) error {
 	var f fields.Faults
-	if !SignsIn(c) { // nothing of this is ever made for it
-		return nil
+	if c.IntrospectionAlg != "" {
+		f.OneOf("introspection_signed_response_alg", c.IntrospectionAlg, algs...)
+	}
+	if !SignsIn(c) { // no others are ever made for it
+		return f.Err()
 	}
 	f.OneOf("id_token_signed_response_alg", c.IDTokenAlg, algs...)
 	if c.UserinfoAlg != "" {
@@ -90,8 +94,8 @@ func validateAuthentication(f *fields.Faults, c storage.Client) {
 	switch c.Type {
 	case Web, Service:
 		f.OneOf(method, c.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
-	case SPA, Native: // RFC 6749 section 2.1, RFC 8252 section 8.4: what is shipped to everybody is no secret
-		if c.Type == Native && c.Origin == storage.OriginRegistered { // section 8.4: each copy of the app has a secret of its own
+	case SPA, Native, Device: // RFC 6749 section 2.1, RFC 8252 section 8.4: what is shipped to everybody is no secret
+		if c.Type != SPA && c.Origin == storage.OriginRegistered { // section 8.4: each copy of the app has a secret of its own
 			f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
 			break
 		}
@@ -159,6 +163,7 @@ func validateUses(f *fields.Faults, c storage.Client, set keyset.Set) {
 		{"request_object_signing_alg", keyset.UseSig, c.RequestObjectAlg, KeyAlgs},
 		{"id_token_encrypted_response_alg", keyset.UseEnc, c.IDTokenEncryptionAlg, EncryptionAlgs},
 		{"userinfo_encrypted_response_alg", keyset.UseEnc, c.UserinfoEncryptionAlg, EncryptionAlgs},
+		{"introspection_encrypted_response_alg", keyset.UseEnc, c.IntrospectionEncryptionAlg, EncryptionAlgs},
 	} {
 		if slices.Contains(u.known, u.alg) && !set.Fits(u.use, u.alg) {
 			f.Add("jwks", "has no key for %s %s; add one", u.field, u.alg)
@@ -179,11 +184,13 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 		f.Add("grant_types", "is %s alone for clients that act for themselves; people sign in to one of another type", GrantService)
 	case Allows(c, GrantService) && Public(c): // RFC 6749 section 4.4: "MUST only be used by confidential clients"
 		f.Add("grant_types", "has %s, which is for clients that authenticate themselves", GrantService)
-	case !Allows(c, GrantCode) && (Allows(c, GrantRefresh) || !Allows(c, GrantImplicit) && !Allows(c, GrantService)):
+	case c.Type == Device && (!Allows(c, GrantDevice) || Redirects(c)):
+		f.Add("grant_types", "are %s and %s for devices, which no browser can be sent to", GrantDevice, GrantRefresh)
+	case Allows(c, GrantRefresh) && !Allows(c, GrantCode) && !Allows(c, GrantDevice), !SignsIn(c) && !Allows(c, GrantService):
 		f.Add("grant_types", "lack %s, which the others live by", GrantCode)
 	}
 	f.Check("response_types", repeated(c.ResponseTypes))
-	if len(c.ResponseTypes) == 0 && (SignsIn(c) || !Allows(c, GrantService)) {
+	if len(c.ResponseTypes) == 0 && (Redirects(c) || !SignsIn(c) && !Allows(c, GrantService)) {
 		f.Add("response_types", "is empty; %s needs %s", GrantCode, ResponseCode)
 	}
 	for _, r := range c.ResponseTypes {
@@ -210,11 +217,13 @@ func validateScopes(f *fields.Faults, c storage.Client, known []string) {
 }
 
 func validateURIs(f *fields.Faults, c storage.Client) {
-	if (Allows(c, GrantCode) || Allows(c, GrantImplicit)) && len(c.RedirectURIs) == 0 {
+	if Redirects(c) && len(c.RedirectURIs) == 0 {
 		f.Add("redirect_uris", "is missing; name at least one URI")
 	}
-	if c.Type == Service && len(c.RedirectURIs)+len(c.PostLogoutRedirectURIs) > 0 {
+	if returns := len(c.RedirectURIs)+len(c.PostLogoutRedirectURIs) > 0; returns && c.Type == Service {
 		f.Add("redirect_uris", "are for clients that people sign in to; leave them out")
+	} else if returns && c.Type == Device {
+		f.Add("redirect_uris", "are for clients that a browser can be sent back to; leave them out, or use another type that has the grant type %s as well", GrantDevice)
 	}
 	validateRedirects(f, c.Type, "redirect_uris", c.RedirectURIs)
 	if Allows(c, GrantImplicit) { // native apps too: what can be claimed by another app must not be sent tokens (RFC 8252 section 8.2)

@@ -287,7 +287,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 	authenticator := clientauth.New(clientauth.Options{Store: o.Store, Keys: documents.keys, Secrets: o.Keys, Limits: o.Limits, Issuer: o.Issuer, Now: o.Now})
 	places := statuslist.NewPlaces(o.Issuer, o.Keys)
 	issuing := issue.New(issue.Options{
-		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, Clients: o.Store, HS256: o.HS256, ClientKeys: documents.keys,
+		Issuer: o.Issuer, Keys: o.Keys, Resources: o.Store, Families: o.Store, Denials: o.Store, Clients: o.Store, HS256: o.HS256, ClientKeys: documents.keys,
 		Claims: o.Claims, IDToken: o.Lifetimes.IDToken, Now: o.Now,
 	})
 	if !o.NoStatusList {

@@ -96,6 +96,7 @@ type AppRow struct {
 	ID       string
 	App      App
 	Scopes   []ScopeLine
+	APIs     []API
 	Offline  bool // while one is away
 	Trusted  bool // by the operator, who does not have people asked
 	Since    time.Time

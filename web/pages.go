@@ -13,7 +13,8 @@ type Page interface {
 
 // allPages has one of each, so that New parses all templates and the tests forget none.
 var allPages = []Page{SignIn{}, Choose{}, Consent{}, FormPost{}, SignOut{}, SigningOut{}, SignedOut{}, Error{}, Home{}, CheckSession{},
-	AccountOverview{}, AccountPassword{}, AccountSessions{}, AccountApps{}, AccountHistory{}, AccountEnded{}}
+	AccountOverview{}, AccountPassword{}, AccountSessions{}, AccountApps{}, AccountHistory{}, AccountEnded{},
+	DeviceCode{}, DeviceConsent{}, DeviceDone{}}
 
 // App is a client as people see it. Its fields come from whoever registered the client.
 type App struct {
@@ -33,6 +34,7 @@ type SignIn struct {
 	Action   string // where the form is posted
 	Client   App
 	Own      bool          // it is for no app, but for the person's own pages
+	Device   bool          // it is for a device that they want to connect
 	Page     string        // path of those, for who is signed in; "": nobody is
 	Login    string        // prefilled user name
 	Remember bool          // the box is checked
@@ -70,6 +72,7 @@ type Consent struct {
 	Account string // who is signed in
 	Page    string // path of the person's own pages
 	Scopes  []ScopeLine
+	APIs    []API
 	Offline bool // offline_access: it stays allowed while the user is away
 }
 
@@ -80,6 +83,13 @@ func (Consent) policy() policy   { return policy{leadsToClient: true} }
 type ScopeLine struct {
 	Name string // the scope
 	Text Text   // what it means, continuing "It will be able to"; "": nothing more is known
+}
+
+// API is a resource at which a client asks for something: RFC 8707.
+type API struct {
+	Name    string
+	Address string      // its host, mostly
+	Scopes  []ScopeLine // none: to be let in as the user, and nothing more
 }
 
 // FormPost carries an authorization response to the client: OAuth 2.0 Form Post Response Mode. A script submits it; without

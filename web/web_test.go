@@ -30,7 +30,7 @@ var hostilePages = []Page{
 	SignIn{Action: "javascript:alert(1)", Client: hostileApp, Login: hostile, Problem: hostile, Reason: hostile},
 	SignIn{Action: "/x", Client: hostileApp, Login: hostile, Wait: time.Second},
 	Choose{Action: hostile, Other: "/tenant/signin", Client: hostileApp, Accounts: []Account{{Session: hostile, Name: hostile, Login: hostile, Since: -time.Hour}}},
-	Consent{Action: hostile, Client: hostileApp, Account: hostile, Scopes: []ScopeLine{{hostile, hostile}, {hostile, ""}}, Offline: true},
+	Consent{Action: hostile, Client: hostileApp, Account: hostile, Scopes: []ScopeLine{{hostile, hostile}, {hostile, ""}}, APIs: []API{{hostile, hostile, []ScopeLine{{hostile, hostile}}}, {Name: hostile}}, Offline: true},
 	FormPost{Action: "javascript:alert(1)", Client: hostileApp, Fields: []Field{{hostile, hostile}}},
 	SignOut{Action: hostile, Client: hostileApp, Account: hostile},
 	SignOut{Action: "/x", Client: hostileApp, Account: hostile, Others: []string{hostile, ""}},
@@ -41,7 +41,13 @@ var hostilePages = []Page{
 	Error{Title: hostile, What: hostile, Detail: hostile, Who: hostile, How: hostile, Trace: hostile, Client: hostileApp},
 	Home{Issuer: hostile, Discovery: hostile, Keys: "javascript:alert(1)"},
 	CheckSession{Cookie: hostile},
+	DeviceCode{DeviceFor: hostileFor, Code: hostile, Problem: hostile},
+	DeviceConsent{DeviceFor: hostileFor, Code: hostile, Client: hostileApp, Registered: true, Address: hostile, Elsewhere: true,
+		Scopes: []ScopeLine{{hostile, hostile}, {hostile, ""}}, Offline: true},
+	DeviceDone{Allowed: true, Client: hostileApp, Page: hostile},
 }
+
+var hostileFor = DeviceFor{Action: "javascript:alert(1)", Switch: hostile, Account: hostile, Page: hostile, Others: []AccountChoice{{hostile, hostile}}}
 
 func longPages() []Page {
 	long := strings.Repeat("long name ", 1000)
@@ -55,6 +61,9 @@ func longPages() []Page {
 		SignedOut{Client: app, Return: app.URI},
 		Error{Title: Text(long), What: Text(long), Detail: long, Client: app},
 		Home{Issuer: long},
+		DeviceCode{DeviceFor: DeviceFor{Action: "/x", Account: long, Others: []AccountChoice{{long, long}}}, Code: long, Problem: Text(long)},
+		DeviceConsent{DeviceFor: DeviceFor{Action: "/x", Account: long}, Code: long, Client: app, Address: long, Scopes: []ScopeLine{{long, Text(long)}}},
+		DeviceDone{Client: app},
 	}
 }
 

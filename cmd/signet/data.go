@@ -183,7 +183,7 @@ func newIssuer(cfg configs.Config, catalogue *claims.Catalogue, store storage.St
 		places = statuslist.NewPlaces(cfg.Issuer, k)
 	}
 	return issue.New(issue.Options{
-		Status: places, Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Clients: store, HS256: cfg.Keys.HS256(), Claims: catalogue,
+		Status: places, Issuer: cfg.Issuer, Keys: k, Resources: store, Families: store, Denials: store, Clients: store, HS256: cfg.Keys.HS256(), Claims: catalogue,
 		IDToken: cfg.Lifetimes.IDToken, Now: time.Now,
 	})
 }

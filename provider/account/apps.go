@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"signet/provider/interaction"
@@ -17,14 +18,15 @@ type grant struct {
 	client   storage.Client
 	scopes   []string
 	claims   []string
+	apis     []string // resources, by their ids
 	offline  bool
 	since    time.Time
 	lastUsed time.Time
 }
 
 // add is g with what an authorization or a consent adds.
-func (g *grant) add(scopes, claims []string, since time.Time) {
-	g.scopes, g.claims = union(g.scopes, scopes), union(g.claims, claims)
+func (g *grant) add(scopes, claims, apis []string, since time.Time) {
+	g.scopes, g.claims, g.apis = union(g.scopes, scopes), union(g.claims, claims), union(g.apis, apis)
 	if g.since.IsZero() || since.Before(g.since) {
 		g.since = since
 	}
@@ -54,7 +56,7 @@ func (e *Endpoint) access(v visit, sessions []storage.Session) ([]grant, error) 
 		return all[client]
 	}
 	for _, c := range consents {
-		of(c.Client).add(c.Scopes, c.Claims, c.Since)
+		of(c.Client).add(c.Scopes, c.Claims, withoutScopes(c.Resources), c.Since)
 	}
 	for _, f := range families {
 		a := f.Authorization
@@ -62,7 +64,7 @@ func (e *Endpoint) access(v visit, sessions []storage.Session) ([]grant, error) 
 			continue
 		}
 		g := of(a.Client)
-		g.add(a.Scopes, nil, f.Created)
+		g.add(a.Scopes, nil, a.Resources, f.Created)
 		g.offline = g.offline || a.Offline
 		g.lastUsed = later(g.lastUsed, later(f.Created, f.Moved))
 	}
@@ -114,11 +116,20 @@ func (e *Endpoint) AppsPage() Handler {
 			if !g.lastUsed.IsZero() {
 				row.LastUsed = g.lastUsed.In(zone)
 			}
-			row.Scopes, _ = interaction.Words(e.Claims, g.scopes, g.claims)
+			var rest []string
+			if row.APIs, rest, err = interaction.APIs(v.r.Context(), e.Store, g.apis, g.scopes); err != nil {
+				return err
+			}
+			row.Scopes, _ = interaction.Words(e.Claims, rest, g.claims)
 			page.Rows = append(page.Rows, row)
 		}
 		return e.write(v, http.StatusOK, page)
 	})
+}
+
+// withoutScopes are the resources alone of what consent remembers of them: see [storage.Request.Access].
+func withoutScopes(access []string) []string {
+	return slices.DeleteFunc(slices.Clone(access), func(a string) bool { return strings.Contains(a, " ") })
 }
 
 // Withdraw takes an app's access away.

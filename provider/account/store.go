@@ -12,6 +12,7 @@ import (
 type Store interface {
 	storage.Endings
 	Client(ctx context.Context, id string) (storage.Client, error)
+	Resource(ctx context.Context, id string) (storage.Resource, error)
 	User(ctx context.Context, sub string) (storage.User, error)
 	SaveUser(ctx context.Context, u storage.User, end bool, o storage.Change) (storage.User, error)
 	History(ctx context.Context, sub string) (storage.History, error)

@@ -156,7 +156,7 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	}
 	if f.Agreed {
 		act.Consent = &storage.Consent{
-			User: s.User.Sub, Client: t.client.ID, Scopes: p.request.Scopes, Claims: f.Claims, Resources: p.request.Resources, Since: now, Updated: now,
+			User: s.User.Sub, Client: t.client.ID, Scopes: p.request.Scopes, Claims: f.Claims, Resources: p.request.Access, Since: now, Updated: now,
 		}
 	}
 	if err := e.spend(r, p.request.Object, t); errors.Is(err, storage.ErrSpent) {
@@ -221,11 +221,18 @@ func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s sto
 		return front, err
 	}
 	if front.AccessToken { // its family ends with it: there is no refresh token
-		expires := act.Now.Add(front.Resource.Lifetime)
+		resources, err := e.Issuer.Resolve(r.Context(), t.client, req.Resources, issue.ForUser)
+		if err != nil {
+			return front, err
+		}
+		if front.Target, err = e.Issuer.Target(t.client, resources, req.Scopes, issue.ForUser); err != nil {
+			return front, err
+		}
+		expires := act.Now.Add(front.Target.Lifetime())
 		front.Family = storage.Family{
 			ID: storage.NewID(act.Now), Authorization: act.Authorization.InFront(), Moved: act.Now, Created: act.Now, IdleExpires: expires, Expires: expires,
 		}
-		front.Scopes = front.Family.Authorization.Scopes
+		front.Scopes = e.Issuer.Within(t.client, front.Target, front.Family.Authorization.Scopes, issue.ForUser)
 		act.Front = &front.Family
 	}
 	return front, nil

@@ -41,7 +41,7 @@ func (e *Endpoint) validate(ctx context.Context, p oauth.Params, t target) (stor
 		return req, err
 	}
 	for _, check := range []check{
-		unsupported, responseType, sizes, e.scopes, idToken, pkce, prompt, maxAge, e.hint(ctx), e.resource, e.claims,
+		unsupported, responseType, sizes, e.scopes(ctx), idToken, pkce, prompt, maxAge, e.hint(ctx), e.claims,
 	} {
 		if err := check(p, t.client, &req); err != nil {
 			return req, err
@@ -96,27 +96,6 @@ func sizes(p oauth.Params, _ storage.Client, req *storage.Request) error {
 		if len(p.Get(name)) > maxHint {
 			return oauth.Errorf(oauth.InvalidRequest, "%s is longer than 1 KiB", name)
 		}
-	}
-	return nil
-}
-
-// scopes: what we do not know is left out (OpenID Connect Core 3.1.2.1: "SHOULD be ignored"), what the client may not have is refused
-// (RFC 6749 section 3.3), and nothing that was understood is dropped in silence.
-func (e *Endpoint) scopes(p oauth.Params, c storage.Client, req *storage.Request) error {
-	for _, s := range p.Words("scope") {
-		switch {
-		case !slices.Contains(e.Issuer.Claims.Scopes(), s):
-		case s == "offline_access" && !clients.Carries(req.ResponseType, clients.ResponseCode): // Core 11: "MUST ignore"
-		case !slices.Contains(c.Scopes, s):
-			return oauth.Errorf(oauth.InvalidScope, "this client may not ask for the scope %s", s)
-		case s == "offline_access" && !clients.Allows(c, "refresh_token"): // Core 11
-			return oauth.Errorf(oauth.InvalidScope, "offline_access needs a client that is registered for the refresh_token grant")
-		default:
-			req.Scopes = append(req.Scopes, s)
-		}
-	}
-	if len(req.Scopes) == 0 {
-		return oauth.Errorf(oauth.InvalidScope, "scope is missing, or holds nothing that this server knows")
 	}
 	return nil
 }
@@ -204,9 +183,4 @@ func (e *Endpoint) hint(ctx context.Context) check {
 		req.HintedUser = hint.Subject
 		return err
 	}
-}
-
-// resource: RFC 8707 section 2.1.
-func (e *Endpoint) resource(p oauth.Params, _ storage.Client, _ *storage.Request) error {
-	return e.Issuer.Target(p.All("resource"))
 }

@@ -125,7 +125,7 @@ func (f Facts) consentMissing(s storage.SessionUser) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return !covers(remembered.Scopes, f.Request.Scopes) || !covers(remembered.Claims, f.Claims) || !covers(remembered.Resources, f.Request.Resources), nil
+	return !covers(remembered.Scopes, f.Request.Scopes) || !covers(remembered.Claims, f.Claims) || !covers(remembered.Resources, f.Request.Access), nil
 }
 
 func (f Facts) prompt(value string) bool { return slices.Contains(f.Request.Prompt, value) }

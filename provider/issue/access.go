@@ -20,7 +20,7 @@ var ErrToken = errors.New("not a live access token of this issuer")
 // Access is an access token that was found good.
 type Access struct {
 	AccessClaims
-	Service bool       // it is for the client itself; otherwise it is of
+	Service bool       // it is about a client, and no user; otherwise it is of
 	Family  storage.ID // a family
 	Series  uint32     // of the family, or the client
 }
@@ -41,38 +41,84 @@ func (i *Issuer) ParseAccessToken(token string) (*Access, error) {
 }
 
 // LiveAccess is ParseAccessToken, and asks the store whether the token was revoked or what it came from has ended. Of a token for a client
-// itself the state has the client alone.
+// itself the state has the client alone. Of an exchanged one it is that of the token that was exchanged.
 func (i *Issuer) LiveAccess(ctx context.Context, token string) (*Access, storage.FamilyState, error) {
 	a, err := i.ParseAccessToken(token)
 	if err != nil {
 		return nil, storage.FamilyState{}, err
 	}
+	state, err := i.source(ctx, a)
+	if err != nil {
+		return nil, storage.FamilyState{}, err
+	}
+	if err := i.holder(ctx, a, state.Client); err != nil {
+		return nil, storage.FamilyState{}, err
+	}
+	return a, state, i.reachable(ctx, a)
+}
+
+// source is what the token lives by: a client, or a family that is alive.
+func (i *Issuer) source(ctx context.Context, a *Access) (storage.FamilyState, error) {
 	if a.Service {
 		c, err := i.liveService(ctx, a)
-		if err != nil {
-			return nil, storage.FamilyState{}, err
-		}
-		return a, storage.FamilyState{Client: c}, nil
+		return storage.FamilyState{Client: c}, err
 	}
 	state, err := i.Families.Family(ctx, a.Family)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, state, fmt.Errorf("%w: its family is gone", ErrToken)
+		return state, fmt.Errorf("%w: its family is gone", ErrToken)
 	case err != nil:
-		return nil, state, err
+		return state, err
 	case state.Family.Series != a.Series:
-		return nil, state, fmt.Errorf("%w: it was revoked", ErrToken)
+		return state, fmt.Errorf("%w: it was revoked", ErrToken)
 	}
 	if err := state.Live(i.Now()); err != nil {
-		return nil, state, fmt.Errorf("%w: what it came from has %w", ErrToken, err)
+		return state, fmt.Errorf("%w: what it came from has %w", ErrToken, err)
 	}
-	return a, state, nil
+	return state, nil
+}
+
+// holder asks whether the client that exchanged the token for another's may still have it: RFC 8693. What it was exchanged for lives elsewhere, so the
+// token itself can be denied. Other tokens live by what they came from alone.
+func (i *Issuer) holder(ctx context.Context, a *Access, source storage.Client) error {
+	if a.Client == source.ID {
+		return nil
+	}
+	c, err := i.Clients.Client(ctx, a.Client)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return fmt.Errorf("%w: the client that exchanged it is gone", ErrToken)
+	case err != nil:
+		return err
+	case !clients.Allows(c, clients.GrantExchange):
+		return fmt.Errorf("%w: its client may not exchange tokens any more", ErrToken)
+	}
+	denied, err := i.Denials.Denied(ctx, a.ID)
+	if err == nil && denied {
+		err = fmt.Errorf("%w: it was revoked", ErrToken)
+	}
+	return err
+}
+
+// reachable asks whether the resources that the token is for are still there.
+func (i *Issuer) reachable(ctx context.Context, a *Access) error {
+	for _, r := range i.Named(a.Audience) {
+		if r == storage.DefaultResource {
+			continue
+		}
+		if _, err := i.Resources.Resource(ctx, r); errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("%w: the resource is gone", ErrToken)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // liveService returns the client that got the token for itself, if it may still have it. It may not when the client was removed or put out
 // of use, when it lost the grant type, when one of its tokens was revoked, and when it authenticates with something else.
 func (i *Issuer) liveService(ctx context.Context, a *Access) (storage.Client, error) {
-	c, err := i.Clients.Client(ctx, a.Client)
+	c, err := i.Clients.Client(ctx, a.Subject) // which got it, or has it exchanged
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return c, fmt.Errorf("%w: its client is gone", ErrToken)
@@ -117,6 +163,12 @@ func (v *verified) remember(token, keys string, a *Access) {
 }
 
 func (i *Issuer) verifiedAccess(token string) (*Access, error) {
+	if payload, ours, err := i.openAccess(token); ours {
+		if err != nil {
+			return nil, err
+		}
+		return readAccess(payload)
+	}
 	key := sha256.Sum256([]byte(token))
 	_, keys := i.Keys.JWKS()
 	if known, ok := i.verified.tokens.Get(key); ok && known.keys == keys {
@@ -128,6 +180,16 @@ func (i *Issuer) verifiedAccess(token string) (*Access, error) {
 	if err != nil {
 		return nil, err
 	}
+	a, err := readAccess(payload)
+	if err != nil {
+		return nil, err
+	}
+	i.verified.remember(token, keys, a)
+	return a, nil
+}
+
+// readAccess reads what we signed or sealed.
+func readAccess(payload []byte) (*Access, error) {
 	a := &Access{}
 	if err := json.Unmarshal(payload, &a.AccessClaims); err != nil {
 		return nil, errors.New("the payload is not that of an access token")
@@ -135,9 +197,5 @@ func (i *Issuer) verifiedAccess(token string) (*Access, error) {
 	if a.Client == "" || strings.TrimSpace(a.Scope) != a.Scope {
 		return nil, errors.New("the payload is not that of an access token")
 	}
-	if err := a.parseJTI(); err != nil {
-		return nil, err
-	}
-	i.verified.remember(token, keys, a)
-	return a, nil
+	return a, a.parseJTI()
 }

@@ -16,7 +16,7 @@ func (i *Issuer) saidInIDToken(g Granted, alone bool) []claims.Said {
 
 // saidInAccessToken is what an access token says about the user besides groups and roles: what the operator declared for its
 // audience, and nothing else.
-func (i *Issuer) saidInAccessToken(g Granted, audience string) []claims.Said {
+func (i *Issuer) saidInAccessToken(g Granted, audience Audience) []claims.Said {
 	return i.Claims.Of(claims.Query{Place: claims.AccessToken, User: g.User, Client: g.Client, Scopes: g.Scopes, Audience: audience})
 }
 

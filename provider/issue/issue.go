@@ -21,7 +21,6 @@ import (
 
 	"signet/claims"
 	"signet/clients"
-	"signet/provider/oauth"
 	"signet/provider/session"
 	"signet/provider/statuslist"
 	"signet/provider/trail"
@@ -54,6 +53,7 @@ type Options struct {
 	Keys       Keys
 	Resources  storage.Resources
 	Families   storage.Families
+	Denials    storage.Denials
 	Clients    Clients            // by what those live that act for themselves
 	HS256      bool               // ID tokens and userinfo can be signed with the secret of a client that registered that
 	ClientKeys ClientKeys         // nil: nothing can be encrypted
@@ -78,22 +78,42 @@ func New(o Options) *Issuer {
 	return &Issuer{Options: o, verified: newVerified()}
 }
 
-// Means is what the tokens of one client are made with.
+// Means is what the ID tokens of one client are made with.
 type Means struct {
-	Resource storage.Resource // that the access token is for
-	signing  signing          // of ID tokens
-	idToken  *sealing         // nil: ID tokens are not encrypted
+	signing signing
+	idToken *sealing // nil: ID tokens are not encrypted
 }
 
 // Granted is one authorization of which tokens are made now, from one snapshot of the store.
 type Granted struct {
 	Means
+	Target  Target // of the access token
 	Client  storage.Client
-	Service bool // the client acts for itself: there is no user and no family
+	Service bool // a client acts for itself: there is no user and no family
 	User    storage.User
 	Family  storage.Family
 	Scopes  []string // of the access token: all that were granted, or fewer at a refresh
 	Nonce   string
+
+	// Of an exchanged token (RFC 8693): who acts, until when what it was exchanged for is good, and, with Service, the client that it is about,
+	// which need not be the one that gets it.
+	Act   *Act
+	Until time.Time
+	Self  storage.Client
+}
+
+// self is the client that a token with Service is about, and lives by.
+func (g Granted) self() storage.Client {
+	if g.Self.ID != "" {
+		return g.Self
+	}
+	return g.Client
+}
+
+// Act says who acts for the subject of a token, and behind whom: RFC 8693 section 4.1.
+type Act struct {
+	Subject string `json:"sub"`
+	Act     *Act   `json:"act,omitempty"`
 }
 
 // Tokens is the answer of the token endpoint: RFC 6749 section 5.1, OpenID Connect Core 3.1.3.3.
@@ -111,24 +131,9 @@ func (t Tokens) Kinds() trail.Tokens {
 	return trail.Tokens{Access: t.AccessToken != "", ID: t.IDToken != "", Refresh: t.RefreshToken != ""}
 }
 
-// Target says whether access tokens can be issued for the resources that a request names: RFC 8707 section 2. The one resource there
-// is, is the default one: the issuer.
-func (i *Issuer) Target(resources []string) error {
-	for _, r := range resources {
-		if r != i.Issuer {
-			return oauth.Errorf(oauth.InvalidTarget, "resource names no API that is registered here")
-		}
-	}
-	return nil
-}
-
-// Prepare returns what the client's tokens are made with, if all that such a client gets can be signed and encrypted. It is asked before
+// Prepare returns what the client's ID tokens are made with, if all that such a client gets can be signed and encrypted. It is asked before
 // anything is spent: a code or a refresh token that is used up for an answer that cannot be made is a sign-in lost.
-func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (Means, error) {
-	m, err := i.PrepareService(ctx, c)
-	if err != nil {
-		return Means{}, err
-	}
+func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (m Means, err error) {
 	if m.signing, err = i.signing(c, c.IDTokenAlg); err != nil {
 		return Means{}, fmt.Errorf("ID tokens: %w", err)
 	}
@@ -136,23 +141,9 @@ func (i *Issuer) Prepare(ctx context.Context, c storage.Client) (Means, error) {
 	return m, err
 }
 
-// PrepareService is Prepare for an access token alone.
-func (i *Issuer) PrepareService(ctx context.Context, _ storage.Client) (Means, error) {
-	res, err := i.Resources.Resource(ctx, storage.DefaultResource)
-	if err != nil {
-		return Means{}, fmt.Errorf("the default resource: %w", err)
-	}
-	if !i.Keys.Signs(res.Alg) {
-		return Means{}, fmt.Errorf("there is no key that signs access tokens with %s; turn the algorithm on, or change access_tokens.algorithm", res.Alg)
-	}
-	return Means{Resource: res}, nil
-}
-
 // Tokens makes all tokens that g is worth: an ID token where openid was granted, a refresh token where offline_access was.
 func (i *Issuer) Tokens(ctx context.Context, g Granted) (t Tokens, err error) {
-	res := g.Resource
-	t = Tokens{TokenType: "Bearer", ExpiresIn: int64(res.Lifetime / time.Second), Scope: strings.Join(g.Scopes, " ")}
-	if t.AccessToken, err = i.accessToken(ctx, g, res); err != nil {
+	if t, err = i.access(ctx, g); err != nil {
 		return Tokens{}, err
 	}
 	if slices.Contains(g.Family.Authorization.Scopes, "openid") {
@@ -183,8 +174,7 @@ func (i *Issuer) InFront(ctx context.Context, f Front) (t Tokens, err error) {
 		if err := i.number(ctx, &f.Family); err != nil {
 			return Tokens{}, err
 		}
-		t = Tokens{TokenType: "Bearer", ExpiresIn: int64(f.Resource.Lifetime / time.Second), Scope: strings.Join(f.Scopes, " ")}
-		if t.AccessToken, err = i.accessToken(ctx, f.Granted, f.Resource); err != nil {
+		if t, err = i.access(ctx, f.Granted); err != nil {
 			return Tokens{}, err
 		}
 	}
@@ -210,7 +200,7 @@ func (i *Issuer) number(ctx context.Context, f *storage.Family) error {
 type AccessClaims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`
-	Audience string   `json:"aud"`
+	Audience Audience `json:"aud"`
 	Client   string   `json:"client_id"`
 	Scope    string   `json:"scope,omitempty"`
 	IssuedAt int64    `json:"iat"`
@@ -221,20 +211,26 @@ type AccessClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 	Groups   []string `json:"groups,omitempty"` // section 2.2.3.1, where the resource asks for them
 	Roles    []string `json:"roles,omitempty"`
+	// Permissions are what the user may do at the resource.
+	Permissions []string `json:"permissions,omitempty"`
+	Act         *Act     `json:"act,omitempty"`
 	// Status is where whoever verifies the token alone learns whether it was revoked: Token Status List section 6.2.
 	Status *statuslist.Claim `json:"status,omitempty"`
 }
 
 // accessClaims are the claims of an access token that the protocol has.
-func (i *Issuer) accessClaims(g Granted, res storage.Resource) (c AccessClaims, err error) {
+func (i *Issuer) accessClaims(g Granted) (c AccessClaims, err error) {
 	now, a := i.Now(), g.Family.Authorization
 	c = AccessClaims{
-		Issuer: i.Issuer, Audience: i.audience(res), Client: g.Client.ID,
-		Scope: strings.Join(g.Scopes, " "), IssuedAt: now.Unix(), Expires: now.Add(res.Lifetime).Unix(),
+		Issuer: i.Issuer, Audience: i.audience(g.Target), Client: g.Client.ID, Act: g.Act,
+		Scope: strings.Join(g.Scopes, " "), IssuedAt: now.Unix(), Expires: now.Add(g.Target.Lifetime()).Unix(),
+	}
+	if !g.Until.IsZero() {
+		c.Expires = min(c.Expires, g.Until.Unix())
 	}
 	if g.Service { // RFC 9068 section 2.2: sub "SHOULD correspond to an identifier the authorization server uses to indicate the client"
-		c.Subject, c.ID = g.Client.ID, newServiceJTI(g.Client)
-		c.Status, err = i.Status.Claim(g.Client.ServiceStatus)
+		c.Subject, c.ID = g.self().ID, newServiceJTI(g.self())
+		c.Status, err = i.Status.Claim(g.self().ServiceStatus)
 		return c, err
 	}
 	if c.Subject, err = i.Subject(g.Client, g.User); err != nil {
@@ -243,44 +239,47 @@ func (i *Issuer) accessClaims(g Granted, res storage.Resource) (c AccessClaims, 
 	if c.Status, err = i.Status.Claim(g.Family.Status); err != nil {
 		return AccessClaims{}, err
 	}
-	c.ID, c.AuthTime, c.ACR, c.AMR = newJTI(g.Family), a.AuthTime.Unix(), a.ACR, a.AMR
-	if slices.Contains(res.Claims, "groups") {
+	c.ID, c.ACR, c.AMR = newJTI(g.Family), a.ACR, a.AMR
+	if !a.AuthTime.IsZero() { // nobody signed in for another issuer's assertion
+		c.AuthTime = a.AuthTime.Unix()
+	}
+	if g.Target.wants("groups") {
 		c.Groups = g.User.Groups
 	}
-	if slices.Contains(res.Claims, "roles") {
+	if g.Target.wants("roles") {
 		c.Roles = g.User.Roles
 	}
+	c.Permissions = g.Target.permissions(g.User)
 	return c, nil
 }
 
-func (i *Issuer) accessToken(ctx context.Context, g Granted, res storage.Resource) (string, error) {
-	c, err := i.accessClaims(g, res)
+// access is the part of an answer that every grant has: the access token and what is said of it.
+func (i *Issuer) access(ctx context.Context, g Granted) (Tokens, error) {
+	c, err := i.accessClaims(g)
 	if err != nil {
-		return "", err
+		return Tokens{}, err
 	}
 	var said []claims.Said // of a user alone
-	series := g.Client.ServiceSeries
+	series := g.self().ServiceSeries
 	if !g.Service {
 		said, series = i.saidInAccessToken(g, c.Audience), g.Family.Series
 	}
 	payload, err := join(c, said)
 	if err != nil {
-		return "", err
+		return Tokens{}, err
+	}
+	t := Tokens{TokenType: "Bearer", ExpiresIn: c.Expires - c.IssuedAt, Scope: c.Scope}
+	if !g.Target.JWT() {
+		t.AccessToken, err = i.sealAccess(payload)
+		return t, err
 	}
 	_, keys := i.Keys.JWKS()
-	token, err := i.signByRing(ctx, res.Alg, res.Typ, payload)
-	if err == nil {
-		i.verified.remember(token, keys, &Access{AccessClaims: c, Service: g.Service, Family: g.Family.ID, Series: series})
+	res := g.Target.first()
+	if t.AccessToken, err = i.signByRing(ctx, res.Alg, res.Typ, payload); err != nil {
+		return Tokens{}, err
 	}
-	return token, err
-}
-
-// audience: RFC 9068 section 3; without a resource indicator the default resource is meant, which is the issuer.
-func (i *Issuer) audience(res storage.Resource) string {
-	if res.ID == storage.DefaultResource {
-		return i.Issuer
-	}
-	return res.ID
+	i.verified.remember(t.AccessToken, keys, &Access{AccessClaims: c, Service: g.Service, Family: g.Family.ID, Series: series})
+	return t, nil
 }
 
 // idClaims is the payload of an ID token: OpenID Connect Core 2 and 3.1.3.6.

@@ -62,8 +62,8 @@ func (i *Issuer) Preview(ctx context.Context, c storage.Client, u storage.User, 
 		Client: c.ID, User: u.Sub, Scopes: scopes, ACR: by.ACR, AMR: by.AMR, AuthTime: i.Now(),
 		Claims: i.Claims.Known(asked, c).Stored(),
 	}
-	g := Granted{Means: Means{Resource: res, signing: signing{alg: c.IDTokenAlg}}, Client: c, User: u, Scopes: scopes, Nonce: "a nonce", Family: storage.Family{Authorization: a, Status: 1}}
-	access, err := i.accessClaims(g, res)
+	g := Granted{Means: Means{signing: signing{alg: c.IDTokenAlg}}, Target: Target{[]storage.Resource{res}}, Client: c, User: u, Scopes: scopes, Nonce: "a nonce", Family: storage.Family{Authorization: a, Status: 1}}
+	access, err := i.accessClaims(g)
 	if err != nil {
 		return p, err
 	}

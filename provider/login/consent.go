@@ -6,7 +6,6 @@ import (
 	"signet/claims"
 	"signet/provider/interaction"
 	"signet/provider/trail"
-	"signet/storage"
 	"signet/web"
 )
 
@@ -29,13 +28,14 @@ func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, e.Interactions.URL(interaction.ContinuePath, open), http.StatusSeeOther)
 		return nil
 	}
-	lines, offline := e.asked(open.Request)
-	page := web.Consent{Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: interaction.Name(s.User), Page: e.Interactions.OwnPage(), Scopes: lines, Offline: offline}
+	req := open.Request
+	page := web.Consent{Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: interaction.Name(s.User), Page: e.Interactions.OwnPage()}
+	apis, rest, err := interaction.APIs(r.Context(), e.Store, req.Resources, req.Scopes)
+	if err != nil {
+		return err
+	}
+	page.APIs = apis
+	page.Scopes, page.Offline = interaction.Words(e.Claims, rest, e.Claims.Beyond(claims.Read(req.Claims), req.Scopes))
 	e.Pages.Write(w, http.StatusOK, page, trail.Of(r.Context()).Languages...)
 	return nil
-}
-
-// asked says in words what a request asks for: its scopes, and the claims that it asks for one by one.
-func (e *Endpoint) asked(req storage.Request) (lines []web.ScopeLine, offline bool) {
-	return interaction.Words(e.Claims, req.Scopes, e.Claims.Beyond(claims.Read(req.Claims), req.Scopes))
 }

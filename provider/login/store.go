@@ -11,6 +11,7 @@ import (
 // Store is what this room needs kept.
 type Store interface {
 	Client(ctx context.Context, id string) (storage.Client, error)
+	Resource(ctx context.Context, id string) (storage.Resource, error)
 	SelectSession(ctx context.Context, h, browser storage.Handle, session storage.ID, now time.Time) error
 }
 

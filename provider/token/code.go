@@ -16,7 +16,8 @@ import (
 var verifierForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 
 // code is the authorization code grant: RFC 6749 section 4.1.3, RFC 7636 section 4.5.
-func (e *Endpoint) code(ctx context.Context, c storage.Client, p oauth.Params) (issue.Granted, error) {
+func (e *Endpoint) code(ctx context.Context, r request) (issue.Granted, error) {
+	p := r.params
 	verifier := p.Get("code_verifier")
 	switch {
 	case !p.Has("code"):
@@ -32,7 +33,7 @@ func (e *Endpoint) code(ctx context.Context, c storage.Client, p oauth.Params) (
 	}
 	now := e.Now()
 	redeemed, err := e.Store.RedeemCode(ctx, storage.Redemption{
-		Code: h, Client: c.ID, RedirectURI: p.Get("redirect_uri"), Verifier: verifier, Now: now, Origin: trail.Of(ctx).Origin(),
+		Code: h, Client: r.client.ID, RedirectURI: p.Get("redirect_uri"), Verifier: verifier, Resources: r.resources, Now: now, Origin: trail.Of(ctx).Origin(),
 	}, storage.Family{
 		ID: storage.NewID(now), Moved: now, MACKey: e.Issuer.Keys.MACKey(), Created: now,
 		IdleExpires: now.Add(min(e.RefreshIdle, e.RefreshAbsolute)), Expires: now.Add(e.RefreshAbsolute),
@@ -43,9 +44,10 @@ func (e *Endpoint) code(ctx context.Context, c storage.Client, p oauth.Params) (
 	if err != nil {
 		return issue.Granted{}, refusedCode(err)
 	}
-	return issue.Granted{
-		Client: c, User: redeemed.User, Family: redeemed.Family, Scopes: redeemed.Family.Authorization.Scopes, Nonce: redeemed.Code.Nonce,
-	}, nil
+	g := issue.Granted{
+		Client: r.client, User: redeemed.User, Family: redeemed.Family, Scopes: redeemed.Family.Authorization.Scopes, Nonce: redeemed.Code.Nonce,
+	}
+	return g, e.aim(ctx, &g, r)
 }
 
 // theft lifts the request's line in the log: something came twice, and the family that it was of has ended.
@@ -82,6 +84,9 @@ func refusedRefresh(err error) error { return refused(err, refreshRefusals) }
 
 // refused says a refusal of the store in the protocol's words; what is no refusal stays as it is.
 func refused(err error, words map[error]string) error {
+	if errors.Is(err, storage.ErrTarget) { // RFC 8707 section 2.2
+		return oauth.Errorf(oauth.InvalidTarget, "resource names an API that was not authorized").Because(err)
+	}
 	for refusal, description := range words {
 		if errors.Is(err, refusal) {
 			return oauth.Errorf(oauth.InvalidGrant, "%s", description).Because(err)

@@ -36,17 +36,27 @@ type Endpoint struct {
 // A grant turns what the client presents into what it is worth: RFC 6749 section 4. The client is authenticated and registered
 // for the grant.
 type grant struct {
+	behalf issue.Behalf
+	run    func(ctx context.Context, r request) (issue.Granted, error)
+	// prepare is what the grant needs besides an access token, asked for before anything is spent; nil: nothing.
 	prepare func(ctx context.Context, c storage.Client) (issue.Means, error)
-	run     func(ctx context.Context, c storage.Client, p oauth.Params) (issue.Granted, error)
+}
+
+// request is what a grant is given.
+type request struct {
+	client    storage.Client
+	params    oauth.Params
+	resources []string           // that the request names (RFC 8707 section 2.2), as they are stored
+	named     []storage.Resource // the same, each one that the client may ask for; or the one that is meant where it names none
 }
 
 // New returns the token endpoint of a provider.
 func New(o Options) *Endpoint {
 	e := &Endpoint{Options: o}
 	e.grants = map[string]grant{
-		clients.GrantCode:    {o.Issuer.Prepare, e.code},
-		clients.GrantRefresh: {o.Issuer.Prepare, e.refresh},
-		clients.GrantService: {o.Issuer.PrepareService, e.service},
+		clients.GrantCode:    {issue.ForUser, e.code, o.Issuer.Prepare},
+		clients.GrantRefresh: {issue.ForUser, e.refresh, o.Issuer.Prepare},
+		clients.GrantService: {issue.ForItself, e.service, nil},
 	}
 	return e
 }
@@ -69,22 +79,56 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	}
 	on := trail.Of(r.Context())
 	on.Grant(name)
-	if err := e.Issuer.Target(p.All("resource")); err != nil {
-		return err
-	}
-	means, err := grant.prepare(r.Context(), client)
+	granted, err := e.grant(r.Context(), grant, client, p)
 	if err != nil {
 		return err
 	}
-	granted, err := grant.run(r.Context(), client, p)
-	if err != nil {
-		return err
-	}
-	granted.Means = means
 	tokens, err := e.Issuer.Tokens(r.Context(), granted)
 	if err != nil {
 		return err
 	}
 	on.Outcome.Issued = tokens.Kinds()
 	return oauth.WriteJSON(w, tokens)
+}
+
+// grant runs a grant. What can be refused without spending anything is refused before.
+func (e *Endpoint) grant(ctx context.Context, g grant, c storage.Client, p oauth.Params) (granted issue.Granted, err error) {
+	r := request{client: c, params: p, resources: e.Issuer.Named(p.All("resource"))}
+	names := r.resources
+	if g.behalf == issue.ForItself {
+		names = e.Issuer.Asked(c, names)
+	}
+	if r.named, err = e.Issuer.Resolve(ctx, c, names, g.behalf); err != nil {
+		return granted, err
+	}
+	if _, err := e.Issuer.Target(c, r.named, nil, g.behalf); err != nil {
+		return granted, err
+	}
+	var means issue.Means
+	if g.prepare != nil {
+		if means, err = g.prepare(ctx, c); err != nil {
+			return granted, err
+		}
+	}
+	granted, err = g.run(ctx, r)
+	granted.Means = means
+	return granted, err
+}
+
+// aim sets what a user's access token is for, and which scopes it has: RFC 8707 section 2.2. Without a name it is for all that was authorized, as
+// far as that goes together.
+func (e *Endpoint) aim(ctx context.Context, g *issue.Granted, r request) (err error) {
+	authorized := g.Family.Authorization.Resources
+	if len(r.resources) > 0 || len(authorized) == 0 {
+		g.Target, err = e.Issuer.Target(r.client, r.named, g.Scopes, issue.ForUser)
+	} else {
+		var all []storage.Resource
+		if all, err = e.Issuer.Resolve(ctx, r.client, authorized, issue.ForUser); err == nil {
+			g.Target, err = e.Issuer.Implied(r.client, all, g.Scopes, issue.ForUser)
+		}
+	}
+	if err == nil {
+		g.Scopes = e.Issuer.Within(r.client, g.Target, g.Scopes, issue.ForUser)
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"signet/clients"
 	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/trail"
@@ -14,18 +15,23 @@ import (
 
 // introspection is the answer of RFC 7662 section 2.2. An inactive token has nothing but active.
 type introspection struct {
-	Active    bool   `json:"active"`
-	Scope     string `json:"scope,omitempty"`
-	Client    string `json:"client_id,omitempty"`
-	TokenType string `json:"token_type,omitempty"`
-	Expires   int64  `json:"exp,omitempty"`
-	IssuedAt  int64  `json:"iat,omitempty"`
-	Subject   string `json:"sub,omitempty"`
-	Audience  string `json:"aud,omitempty"`
-	Issuer    string `json:"iss,omitempty"`
-	ID        string `json:"jti,omitempty"`
-	AuthTime  int64  `json:"auth_time,omitempty"`
-	ACR       string `json:"acr,omitempty"`
+	Active    bool           `json:"active"`
+	Scope     string         `json:"scope,omitempty"`
+	Client    string         `json:"client_id,omitempty"`
+	TokenType string         `json:"token_type,omitempty"`
+	Expires   int64          `json:"exp,omitempty"`
+	IssuedAt  int64          `json:"iat,omitempty"`
+	Subject   string         `json:"sub,omitempty"`
+	Audience  issue.Audience `json:"aud,omitempty"`
+	Issuer    string         `json:"iss,omitempty"`
+	ID        string         `json:"jti,omitempty"`
+	AuthTime  int64          `json:"auth_time,omitempty"`
+	ACR       string         `json:"acr,omitempty"`
+
+	Groups      []string   `json:"groups,omitempty"`
+	Roles       []string   `json:"roles,omitempty"`
+	Permissions []string   `json:"permissions,omitempty"`
+	Act         *issue.Act `json:"act,omitempty"` // RFC 8693 section 4.1
 }
 
 // Introspect answers POST: RFC 7662 section 2.1. A client_id alone proves nothing, so a public client may not ask.
@@ -50,7 +56,8 @@ func (e *Endpoint) Introspect(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, answer)
 }
 
-// introspect tells the truth about a token of the client's own. Anybody else's looks inactive: RFC 7662 section 4.
+// introspect tells the truth about a token to the client that it was issued to, and to those that it is for (see [storage.Client.Resources]).
+// Anybody else's looks inactive: RFC 7662 section 4.
 func (e *Endpoint) introspect(ctx context.Context, c storage.Client, token string) (introspection, error) {
 	if t, ok := e.Issuer.ParseRefreshToken(token); ok {
 		return e.introspectRefresh(ctx, c, t)
@@ -61,12 +68,13 @@ func (e *Endpoint) introspect(ctx context.Context, c storage.Client, token strin
 		return introspection{}, nil
 	case err != nil:
 		return introspection{}, err
-	case a.Client != c.ID:
+	case a.Client != c.ID && !clients.Is(c, a.Audience):
 		return introspection{}, nil
 	}
 	return introspection{
 		Active: true, Scope: a.Scope, Client: a.Client, TokenType: "Bearer", Expires: a.Expires, IssuedAt: a.IssuedAt, Subject: a.Subject,
 		Audience: a.Audience, Issuer: a.Issuer, ID: a.ID, AuthTime: a.AuthTime, ACR: a.ACR,
+		Groups: a.Groups, Roles: a.Roles, Permissions: a.Permissions, Act: a.Act,
 	}, nil
 }
 

@@ -1,0 +1,41 @@
+package authorize
+
+import (
+	"context"
+	"slices"
+
+	"signet/clients"
+	"signet/provider/issue"
+	"signet/provider/oauth"
+	"signet/storage"
+)
+
+// scopes finds out what is asked for, and where it is to be good: RFC 6749 section 3.3, RFC 8707 section 2.1.
+func (e *Endpoint) scopes(ctx context.Context) check {
+	return func(p oauth.Params, c storage.Client, req *storage.Request) error {
+		req.Resources = e.Issuer.Asked(c, p.All("resource"))
+		resources, err := e.Issuer.Resolve(ctx, c, req.Resources, issue.ForUser)
+		if err != nil {
+			return err
+		}
+		req.Scopes, err = e.Issuer.Ask(ctx, c, resources, p.Words("scope"), clients.Carries(req.ResponseType, clients.ResponseCode))
+		req.Access = access(c, resources, req.Scopes)
+		return err
+	}
+}
+
+// access is what is asked for at resources, as consent remembers it.
+func access(c storage.Client, resources []storage.Resource, scopes []string) (all []string) {
+	for _, r := range resources {
+		if r.ID == storage.DefaultResource {
+			continue
+		}
+		all = append(all, r.ID)
+		for _, s := range clients.ScopesAt(c, r, false) {
+			if slices.Contains(scopes, s) {
+				all = append(all, r.ID+" "+s)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,70 @@
+package issue
+
+import (
+	"context"
+	"slices"
+
+	"signet/clients"
+	"signet/provider/oauth"
+	"signet/storage"
+)
+
+// Ask returns those of the scopes asked for that a client may ask users for at these resources: RFC 6749 section 3.3, RFC 8707 section 2.1.
+// Who names an API and no scope wants what the client may have there. offline says that an answer can have a refresh token; otherwise
+// offline_access is passed over (OpenID Connect Core 11: "MUST ignore").
+func (i *Issuer) Ask(ctx context.Context, c storage.Client, resources []storage.Resource, asked []string, offline bool) (scopes []string, err error) {
+	var own []string // of the resources
+	issuerAlone := true
+	for _, r := range resources {
+		own = append(own, clients.ScopesAt(c, r, false)...)
+		issuerAlone = issuerAlone && r.ID == storage.DefaultResource
+	}
+	if len(asked) == 0 && !issuerAlone { // RFC 6749 section 3.3: "a pre-defined default value"
+		asked = own
+	}
+	for _, s := range asked {
+		take, err := i.ask(ctx, s, own, c, offline)
+		if err != nil {
+			return nil, err
+		}
+		if take && !slices.Contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	if len(scopes) == 0 && issuerAlone {
+		return nil, oauth.Errorf(oauth.InvalidScope, "scope is missing, or holds nothing that this server knows")
+	}
+	return scopes, nil
+}
+
+// ask decides about one scope: what we do not know is left out (OpenID Connect Core 3.1.2.1: "SHOULD be ignored"), what the client may not have
+// is refused (RFC 6749 section 3.3), and nothing that was understood is dropped in silence.
+func (i *Issuer) ask(ctx context.Context, s string, own []string, c storage.Client, offline bool) (take bool, err error) {
+	switch {
+	case slices.Contains(own, s):
+		return true, nil
+	case !slices.Contains(i.Claims.Scopes(), s):
+		return false, i.foreign(ctx, s)
+	case s == "offline_access" && !offline:
+		return false, nil
+	case !slices.Contains(c.Scopes, s):
+		return false, oauth.Errorf(oauth.InvalidScope, "this client may not ask for the scope %s", s)
+	case s == "offline_access" && !clients.Allows(c, clients.GrantRefresh): // Core 11
+		return false, oauth.Errorf(oauth.InvalidScope, "offline_access needs a client that is registered for the refresh_token grant")
+	}
+	return true, nil
+}
+
+// foreign refuses a scope that some resource has, and none that the request is for.
+func (i *Issuer) foreign(ctx context.Context, s string) error {
+	all, err := i.Resources.Resources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if slices.ContainsFunc(r.Scopes, func(own storage.Scope) bool { return own.Name == s }) {
+			return oauth.Errorf(oauth.InvalidScope, "the scope %s is of an API that this request does not name, or that this client may not ask for it; resource names APIs", s)
+		}
+	}
+	return nil
+}
