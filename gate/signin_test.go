@@ -12,10 +12,9 @@ import (
 
 // person is a browser of a cookie jar at the protected host.
 type person struct {
-	t    *testing.T
-	g    *Gate
-	jar  map[string]*http.Cookie
-	sent []string // headers besides
+	t   *testing.T
+	g   *Gate
+	jar map[string]*http.Cookie
 }
 
 func (p *person) take(a *http.Response) *http.Response {
