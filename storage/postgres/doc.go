@@ -13,9 +13,9 @@
 // # An act
 //
 // An act is two round trips: one statement that reads all that the act depends on, in one snapshot, and one pipeline that writes,
-// which PostgreSQL commits as a whole or not at all. What only reads is one; what only inserts (BeginInteraction, BeginDevice, SpendAssertion, DenyToken) is
-// one as well. No transaction is open between the two, no lock is held while this machine thinks, and a node that dies leaves
-// nothing behind.
+// which PostgreSQL commits as a whole or not at all. What only reads is one; what only inserts (BeginInteraction, BeginDevice,
+// SpendAssertion, DenyToken) is one as well. No transaction is open between the two, no lock is held while this machine thinks, and a
+// node that dies leaves nothing behind.
 //
 // In between another act may have written. So each row has a revision, and each write of a row names the one that it follows on
 // (guarded in act.go). Where that is no longer the row's, the statement fails the pipeline as a serialization failure, and the act

@@ -61,6 +61,24 @@ func (s street) code(issue storage.Issue) storage.Handle {
 	return h
 }
 
+// device is a device that the user of issue agreed to.
+func (s street) device(issue storage.Issue) storage.Handle {
+	s.Helper()
+	h := storage.NewHandle(epoch.Add(time.Minute))
+	s.ok(s.nodes[0].BeginDevice(s.Context(), storage.DeviceGrant{
+		ID: h.ID, SecretHash: h.Hash(), UserCode: "BCDFGHJK", Client: clientID, Created: epoch, Expires: epoch.Add(time.Minute), State: storage.DevicePending,
+	}, 9))
+	s.ok(s.nodes[0].DecideDevice(s.Context(), storage.DeviceDecision{
+		UserCode: "BCDFGHJK", Allow: true, Authorization: issue.Authorization, Idle: issue.Idle, Now: epoch,
+	}))
+	return h
+}
+
+func (s street) poll(h storage.Handle) (storage.Family, error) {
+	done, err := s.nodes[0].PollDevice(context.Background(), storage.DevicePoll{Code: h, Client: clientID, Now: epoch}, newFamily())
+	return done.Family, err
+}
+
 func newFamily() storage.Family {
 	return storage.Family{ID: storage.NewID(epoch), Created: epoch, Moved: epoch, IdleExpires: epoch.Add(30 * day), Expires: epoch.Add(365 * day)}
 }
@@ -334,6 +352,38 @@ func TestHalted(t *testing.T) {
 					s.Errorf("%d families, %v", ended.Families, err)
 				}
 			}, func() { s.ok(redeem(s, b, h)) })
+		},
+		"what a device waits for is withdrawn before its poll commits": func(s street, b *begun, issue storage.Issue) {
+			h := s.device(issue)
+			s.halt(`SELECT FROM signet.devices WHERE id = $1 FOR UPDATE`, h.ID[:], func() {
+				if err := b.add(s.poll(h)); !errors.Is(err, storage.ErrEnded) {
+					s.Error(err)
+				}
+			}, func() {
+				_, err := s.nodes[1].Withdraw(s.Context(), issue.Authorization.User, clientID, change)
+				s.ok(err)
+			})
+		},
+		"a device gets a family before a withdrawal commits": func(s street, b *begun, issue storage.Issue) {
+			h := s.device(issue)
+			s.halt(lockSession, issue.Authorization.Session[:], func() {
+				ended, err := s.nodes[1].Withdraw(s.Context(), issue.Authorization.User, clientID, change)
+				if err != nil || ended.Families != 1 {
+					s.Errorf("%d families, %v", ended.Families, err)
+				}
+			}, func() { s.ok(b.add(s.poll(h))) })
+		},
+		"a family is granted before the end of its user commits": func(s street, b *begun, issue storage.Issue) {
+			s.halt(lockUser, issue.Authorization.User, func() {
+				ended, err := s.nodes[1].EndUser(s.Context(), issue.Authorization.User, change)
+				if err != nil || ended.Families != 1 {
+					s.Errorf("%d families, %v", ended.Families, err)
+				}
+			}, func() {
+				f := newFamily()
+				f.Authorization = issue.Authorization
+				s.ok(b.add(s.nodes[0].GrantFamily(s.Context(), f, change)))
+			})
 		},
 		"somebody signs in and an app takes part before the end of the user commits": func(s street, _ *begun, issue storage.Issue) {
 			sub := issue.Authorization.User
