@@ -91,7 +91,7 @@ func validateAPIs(f *fields.Faults, c storage.Client) {
 
 // OnlyResource is the resource of the requests of a service that may call one API and nothing else; "" if it is not such a one.
 func OnlyResource(c storage.Client) string {
-	if c.Type == Service && len(c.Access) == 1 && len(c.Scopes) == 0 {
+	if c.Type == Service && len(c.Access) == 1 && len(c.Scopes) == 0 && fields.Resource(c.Access[0].Resource) == "" {
 		return c.Access[0].Resource
 	}
 	return storage.DefaultResource

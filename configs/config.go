@@ -6,10 +6,9 @@
 // values and refuse them in the same words.
 //
 // Load is strict. What it does not know it refuses, since a mistyped setting that is silently ignored is a security fault that
-// nobody sees. It reports all faults at once, each with its place and its fix. What a later version brings is refused by name
-// until then.
+// nobody sees. It reports all faults at once, each with its place and its fix.
 //
-// Scopes, claims, clients and users can be declared in the file. Their fields belong to the packages claims, clients and users; here they are names
+// Scopes, claims, resources, clients and users can be declared in the file. Their fields belong to the packages of these names; here they are names
 // and values with their lines, so that whoever applies the rules can say where a fault stands.
 package configs
 
@@ -51,10 +50,11 @@ type Config struct {
 
 	Mail Mail
 
-	Scopes  []Declared // Name is the scope
-	Claims  []Declared // Name is the claim
-	Clients []Declared // Name is the client's id
-	Users   []Declared // Name is the username
+	Scopes    []Declared // Name is the scope
+	Claims    []Declared // Name is the claim
+	Resources []Declared // Name is the resource's URL
+	Clients   []Declared // Name is the client's id
+	Users     []Declared // Name is the username
 
 	places map[string]Place
 	values map[string][]string // as they were read
@@ -177,7 +177,7 @@ type Log struct {
 	Format string // json, text
 }
 
-// Declared is a scope, a claim, a client or a user as the file declares it: names and values, to which others apply the rules.
+// Declared is a scope, a claim, a resource, a client or a user as the file declares it: names and values, to which others apply the rules.
 type Declared struct {
 	Name   string
 	Place  Place

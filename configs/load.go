@@ -213,7 +213,7 @@ func (l *loader) section(prefix string, n *yaml.Node) {
 		case prefix == "" && name == usersKey:
 			l.config.Users = l.declarations(name, "username", value)
 		case prefix == "" && name == resourcesKey:
-			l.fault(l.at(key), name, "resources of their own come later", "leave it out until then")
+			l.config.Resources = l.declarations(name, "id", value)
 		case l.isSection(name):
 			if value.Kind != yaml.MappingNode {
 				l.fault(l.at(key), name, "a section without settings", "indent its settings below it, or leave it out")
@@ -248,7 +248,7 @@ func (l *loader) siblings(prefix string) []string {
 		}
 	}
 	if prefix == "" {
-		keys = append(keys, scopesKey, claimsKey, clientsKey, usersKey)
+		keys = append(keys, scopesKey, claimsKey, resourcesKey, clientsKey, usersKey)
 	}
 	return keys
 }

@@ -61,7 +61,7 @@ func TestExample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(c.Clients) != 3 || len(c.Scopes) != 2 || len(c.Users) != 1 || len(c.TrustedProxy) != 2 || c.TLSCert == "" || c.MasterKeyFile == "" {
+		if len(c.Clients) != 4 || len(c.Resources) != 2 || len(c.Scopes) != 2 || len(c.Users) != 1 || len(c.TrustedProxy) != 2 || c.TLSCert == "" || c.MasterKeyFile == "" {
 			t.Errorf("not all of it was read: %+v", c)
 		}
 	})
@@ -143,7 +143,8 @@ func TestFaults(t *testing.T) {
 		"no address as outgoing":                           {"outgoing_allow: [localhost]", `signet.yaml:1: outgoing_allow: "localhost" is no address and no range; write 10.0.0.0/8 or 192.0.2.7`},
 		"a rate without a burst":                           {"rate_limits:\n  address: 50/s", `signet.yaml:2: rate_limits.address: "50/s" is no rate; write it like 50/s burst 500: so many a second (s), minute (m) or hour (h), and so many at once`},
 		"a rate of nothing":                                {"rate_limits: {client: 0/s burst 1}", `signet.yaml:1: rate_limits.client: "0/s burst 1" is no rate; write it like 50/s burst 500: so many a second (s), minute (m) or hour (h), and so many at once`},
-		"resources come later":                             {"resources: []", "signet.yaml:1: resources: resources of their own come later; leave it out until then"},
+		"resource without id":                              {"resources:\n  - name: Orders", "signet.yaml:2: resources: an entry without id; give it one: it is how the entry is found again"},
+		"resource twice":                                   {"resources:\n  - id: https://a.example\n  - id: https://a.example", "signet.yaml:3: resources: https://a.example is declared already, on line 2; remove one of the two"},
 		"Discovery 3: RS256 is required":                   {"keys: {algorithms: [ES256]}", "signet.yaml:1: keys.algorithms: RS256 is missing, and OpenID Connect Discovery 3 requires it; add RS256"},
 		"algorithm without key":                            {"access_tokens: {algorithm: ES384}", "signet.yaml:1: access_tokens.algorithm: ES384 has no key; add it to keys.algorithms, or choose one of those"},
 		"access tokens by a client's secret":               {"keys: {algorithms: [RS256, HS256]}\naccess_tokens: {algorithm: HS256}", `signet.yaml:2: access_tokens.algorithm: "HS256" is not known; did you mean RS256?`},

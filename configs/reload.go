@@ -20,7 +20,7 @@ func Changed(before, after Config) []string {
 		before, after []Declared
 	}{
 		{scopesKey, before.Scopes, after.Scopes}, {claimsKey, before.Claims, after.Claims},
-		{clientsKey, before.Clients, after.Clients}, {usersKey, before.Users, after.Users},
+		{resourcesKey, before.Resources, after.Resources}, {clientsKey, before.Clients, after.Clients}, {usersKey, before.Users, after.Users},
 	} {
 		if !slices.EqualFunc(list.before, list.after, sameDeclared) {
 			names = append(names, list.name)

@@ -32,6 +32,7 @@ func TestChanged(t *testing.T) {
 		"another spelling":      {"lifetimes: {code: 1m}", "lifetimes: {code: 60s}", nil, nil},
 		"settings":              {"lifetimes: {code: 30s}", "registration: open\ntrusted_proxy: 10.0.0.1", nil, []string{"registration", "trusted_proxy", "lifetimes.code"}},
 		"a variable wins":       {"registration: open", "registration: token", []string{"SIGNET_REGISTRATION=off"}, nil},
+		"a resource's scope":    {"resources: [{id: 'https://a.example', scopes: [a]}]", "resources: [{id: 'https://a.example', scopes: [a, b]}]", nil, []string{"resources"}},
 		"a client's field":      {"clients: [{id: a, type: web}]", "clients: [{id: a, type: spa}]", nil, []string{"clients"}},
 		"a declaration moved":   {"users:\n- username: a", "\n\nusers:\n- username: a", nil, nil},
 		"a scope and its claim": {"", "scopes: [{name: hr, claims: [x]}]\nclaims: [{name: x, from: email}]", nil, []string{"scopes", "claims"}},

@@ -16,7 +16,7 @@ var Fields = fields.Table[storage.Resource]{
 	scopes,
 	fields.Bool("open", "true: every client may ask users for access to it; otherwise only those whose access names it", func(r *storage.Resource) *bool { return &r.Open }),
 	permissions,
-	fields.String("format", "jwt: it verifies access tokens alone; opaque: it asks us about each", func(r *storage.Resource) *string { return &r.Format }),
+	fields.String("format", "jwt: the API verifies access tokens alone; opaque: it asks us about each", func(r *storage.Resource) *string { return &r.Format }),
 	fields.String("access_token_alg", "what its access tokens are signed with: ES256, RS256, EdDSA, PS256 …", func(r *storage.Resource) *string { return &r.Alg }),
 	fields.String("access_token_typ", "at+jwt (RFC 9068), or JWT for decoders that refuse that", func(r *storage.Resource) *string { return &r.Typ }),
 	fields.Duration("access_token_lifetime", "how long an access token is good, like 10m", func(r *storage.Resource) *time.Duration { return &r.Lifetime }),

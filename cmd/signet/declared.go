@@ -16,6 +16,7 @@ import (
 	"signet/clients"
 	"signet/configs"
 	"signet/fields"
+	"signet/resources"
 	"signet/storage"
 	"signet/users"
 )
@@ -23,6 +24,7 @@ import (
 // declared is what the file declares, held to the rules of the rooms.
 type declared struct {
 	catalogue *claims.Catalogue
+	resources []storage.Resource
 	clients   []storage.Client
 	users     []declaredUser
 }
@@ -40,6 +42,11 @@ func readDeclared(c configs.Config) (declared, configs.Faults) {
 	var scopes []string
 	for _, s := range c.Scopes {
 		scopes = append(scopes, s.Name)
+	}
+	for _, d := range c.Resources {
+		r := reader{kind: "resources", declared: d}
+		resource := r.resource(c, scopes)
+		all.resources, faults = append(all.resources, resource), append(faults, r.faults...)
 	}
 	for _, d := range c.Clients {
 		r := reader{kind: "clients", declared: d}
@@ -188,6 +195,27 @@ func (r *reader) set(names []string, set func(name string, values []string) erro
 	}
 }
 
+// builtIn is the resource of whoever names none, as the settings have it.
+func builtIn(c configs.Config) storage.Resource {
+	return resources.Default(c.AccessTokens.Algorithm, c.AccessTokens.Typ, c.Lifetimes.AccessToken, c.AccessTokens.Claims)
+}
+
+func (r *reader) resource(c configs.Config, scopes []string) storage.Resource {
+	res := resources.New(r.declared.Name, builtIn(c), time.Time{})
+	res.Origin = storage.OriginFile
+	r.set(resources.Fields.Names(), func(name string, values []string) error { return resources.Set(&res, name, values) })
+	if !r.names("claims") {
+		resources.Settle(storage.Resource{}, &res)
+	}
+	r.rules(errors.Join(resources.Validate(res), resources.Server{Issuer: c.Issuer, Algs: c.Keys.OfRing(), Scopes: scopes}.Check(res)))
+	return res
+}
+
+// names reports whether the file has a line for a field.
+func (r *reader) names(field string) bool {
+	return slices.ContainsFunc(r.declared.Fields, func(f configs.Field) bool { return f.Name == field })
+}
+
 func (r *reader) client(algs, scopes []string) storage.Client {
 	name, typ := r.declared.Name, r.one("type")
 	c, err := clients.New(typ, name, time.Time{})
@@ -200,6 +228,9 @@ func (r *reader) client(algs, scopes []string) storage.Client {
 	}
 	r.set(clients.Fields.Names(), func(name string, values []string) error { return clients.Set(&c, name, values) },
 		"type", "secret_file", "secret_hash")
+	if !r.names("default_resource") {
+		c.DefaultResource = clients.OnlyResource(c)
+	}
 	c.SecretHash = r.secret(c)
 	if clients.SealsSecret(c) {
 		r.sealed(c)
@@ -272,7 +303,7 @@ func (r *reader) user() declaredUser {
 	r.rules(err)
 	r.set(users.Fields.Names(), func(name string, values []string) error { return users.Set(&u, name, values) },
 		"password_file", "password_hash")
-	if !slices.ContainsFunc(r.declared.Fields, func(f configs.Field) bool { return f.Name == "email_verified" }) {
+	if !r.names("email_verified") {
 		u.EmailVerified = u.Email != "" // the operator vouches for it
 	}
 	d := declaredUser{User: u}
@@ -295,10 +326,13 @@ func byFile(now time.Time, detail string) storage.Change {
 	return storage.Change{Now: now, Origin: audit.Origin{Actor: "file"}, Detail: detail}
 }
 
-// apply brings the store to what the file declares. What a command added under a declared name is the file's from then on. What the
-// file no longer declares is put out of use and left to the commands: ids are never given twice, so removing a client for a line that
-// was lost would be for ever.
+// apply brings the store to what the file declares. What a command added under a declared name is the file's from then on. A client or a user
+// whom the file no longer declares is put out of use and left to the commands: ids are never given twice, so removing a client for a line
+// that was lost would be for ever. A resource, whose id is its own address, is removed.
 func (d declared) apply(ctx context.Context, store storage.Store, now time.Time, log *slog.Logger) error {
+	if err := d.applyResources(ctx, store, now, log); err != nil {
+		return fmt.Errorf("the declared resources: %w", err)
+	}
 	if err := d.applyClients(ctx, store, now, log); err != nil {
 		return fmt.Errorf("the declared clients: %w", err)
 	}
@@ -329,9 +363,44 @@ func (d declared) fits(ctx context.Context, store storage.Users) error {
 	return errors.Join(faults...)
 }
 
+func (d declared) applyResources(ctx context.Context, store storage.Resources, now time.Time, log *slog.Logger) error {
+	all, err := store.Resources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, want := range d.resources {
+		i := slices.IndexFunc(all, func(r storage.Resource) bool { return r.ID == want.ID })
+		saved, err := resources.Ensure(ctx, store, want, byFile(now, "declared"))
+		if err != nil {
+			return fmt.Errorf("%s: %w", want.ID, err)
+		}
+		if i < 0 || all[i].Revision != saved.Revision {
+			log.Info("resource taken from the file", "resource", want.ID)
+		}
+	}
+	for _, r := range all {
+		declared := slices.ContainsFunc(d.resources, func(want storage.Resource) bool { return want.ID == r.ID })
+		if r.Origin != storage.OriginFile || declared {
+			continue
+		}
+		if err := store.RemoveResource(ctx, r.ID, byFile(now, "no longer declared")); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("%s: %w", r.ID, err)
+		}
+		log.Warn("resource is no longer in the file and was removed", "resource", r.ID)
+	}
+	return nil
+}
+
 func (d declared) applyClients(ctx context.Context, store storage.Store, now time.Time, log *slog.Logger) error {
 	wanted := map[string]bool{}
+	apis, err := store.Resources(ctx)
+	if err != nil {
+		return err
+	}
 	for _, want := range d.clients {
+		for _, what := range resources.Missing(want, apis) {
+			log.Warn("declared client: "+what, "client", want.ID)
+		}
 		wanted[want.ID] = true
 		have, err := store.Client(ctx, want.ID)
 		switch {
@@ -376,6 +445,8 @@ func removedID(err error) error {
 	}
 	return err
 }
+
+func sameResource(a, b storage.Resource) bool { return len(resources.Fields.Diff(a, b)) == 0 }
 
 func sameClient(a, b storage.Client) bool {
 	return a.Origin == b.Origin && a.Type == b.Type && a.SecretHash == b.SecretHash && a.ApplicationType == b.ApplicationType &&

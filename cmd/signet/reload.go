@@ -52,7 +52,10 @@ func (s *server) prepare(ctx context.Context, cfg configured, before *setup) (*s
 	if err := cfg.declared.fits(ctx, s.store); err != nil {
 		return nil, err
 	}
-	next := &setup{cfg: cfg, resource: resources.Default(cfg.AccessTokens.Algorithm, cfg.AccessTokens.Typ, cfg.Lifetimes.AccessToken, cfg.AccessTokens.Claims)}
+	if err := issuable(ctx, s.store, cfg); err != nil {
+		return nil, err
+	}
+	next := &setup{cfg: cfg, resource: builtIn(cfg.Config)}
 	if err := resources.Validate(next.resource); err != nil {
 		return nil, fmt.Errorf("access_tokens: %w", err)
 	}
@@ -199,6 +202,7 @@ func (n *setup) changed(before *setup) []string {
 		{"outgoing_ca", !slices.Equal(before.ca, n.ca)},
 		{"mail.password_file", n.password != before.password},
 		{"software_statement_issuers", !reflect.DeepEqual(before.statements, n.statements)},
+		{"resources", !slices.EqualFunc(before.cfg.declared.resources, n.cfg.declared.resources, sameResource)},
 		{"clients", !slices.EqualFunc(before.cfg.declared.clients, n.cfg.declared.clients, sameClient)},
 		{"users", !slices.EqualFunc(before.cfg.declared.users, n.cfg.declared.users, sameDeclaredUser)},
 	} {
@@ -257,7 +261,7 @@ func (s *server) admin(cfg configured) http.Handler {
 		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
 		Algs:   cfg.Keys.Algorithms,
 		JWE:    cfg.EncryptedRequests,
-		Scopes: catalogue.Added(),
+		Scopes: catalogue.Added(), BuiltIn: builtIn(cfg.Config),
 		Hash:   s.passwords.Hash,
 		Status: admin.Status{Version: version().Version, Issuer: cfg.Issuer, PID: os.Getpid(), Started: s.started},
 		Probe:  func() (string, error) { return s.now.Load().provider.Probe() },

@@ -149,7 +149,7 @@ func (a *app) openHere(ctx context.Context, cfg configs.Config, file string) (*a
 		},
 		Algs:   cfg.Keys.Algorithms,
 		JWE:    cfg.EncryptedRequests,
-		Scopes: catalogue.Added(),
+		Scopes: catalogue.Added(), BuiltIn: builtIn(cfg),
 		Hash:   func(_ context.Context, password string) (string, error) { return users.HashPassword(password) },
 		Status: admin.Status{Version: version().Version, Issuer: cfg.Issuer, PID: os.Getpid(), Started: time.Now()},
 		File:   file,

@@ -30,6 +30,7 @@ import (
 	"signet/provider/admin"
 	"signet/provider/ending"
 	"signet/provider/limit"
+	"signet/resources"
 	"signet/storage"
 	"signet/users"
 )
@@ -159,7 +160,7 @@ func (f firstStart) tell(log *slog.Logger, cfg configs.Config, masterPath string
 	}
 }
 
-// signable refuses a configuration under which ID tokens and userinfo could not be signed as clients were registered for. Those that the file
+// signable refuses a configuration under which ID tokens, userinfo and introspection answers could not be signed as clients were registered for. Those that the file
 // declares were looked at with the file, and those that it does not declare any more are about to be put out of use, as others are.
 func signable(ctx context.Context, store storage.Clients, cfg configured) error {
 	all, err := store.Clients(ctx)
@@ -169,7 +170,7 @@ func signable(ctx context.Context, store storage.Clients, cfg configured) error 
 	var without []string
 	for _, c := range all {
 		declared := slices.ContainsFunc(cfg.declared.clients, func(d storage.Client) bool { return d.ID == c.ID })
-		inUse := c.Origin == storage.OriginOperator && clients.Allows(c, clients.GrantCode)
+		inUse := c.Origin == storage.OriginOperator && len(c.GrantTypes) > 0
 		if !inUse || declared {
 			continue
 		}
@@ -184,6 +185,30 @@ func signable(ctx context.Context, store storage.Clients, cfg configured) error 
 	}
 	return fmt.Errorf("keys.algorithms lacks what these clients are registered for: %s; add it, or change each client, like "+
 		"signet client set ID --id-token-alg RS256", strings.Join(without, ", "))
+}
+
+// issuable is to access tokens for the resources that commands added what signable is to ID tokens. A scope that the configuration declares goes
+// with every resource, so it must not be one that a resource has by itself.
+func issuable(ctx context.Context, store storage.Resources, cfg configured) error {
+	all, err := store.Resources(ctx)
+	if err != nil {
+		return err
+	}
+	here := resources.Server{Issuer: cfg.Issuer, Algs: cfg.Keys.OfRing(), Scopes: cfg.declared.catalogue.Added()}
+	var faults []string
+	for _, r := range all {
+		declared := slices.ContainsFunc(cfg.declared.resources, func(d storage.Resource) bool { return d.ID == r.ID })
+		if r.Origin != storage.OriginOperator || declared {
+			continue
+		}
+		for _, e := range flatten(here.Check(r)) {
+			faults = append(faults, fmt.Sprintf("resource %s: %v", r.ID, e))
+		}
+	}
+	if faults == nil {
+		return nil
+	}
+	return fmt.Errorf("the configuration does not go with these resources; change it, or them with signet resource set: %s", strings.Join(faults, "; "))
 }
 
 func (s *server) providerOptions(next, before *setup) provider.Options {
