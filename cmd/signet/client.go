@@ -35,14 +35,17 @@ func (a *app) clientAdd() *cobra.Command {
 		Short: "Register an app; prints its id, and its secret once",
 		Long: `Register an app of the TYPE web, spa, native or service. NAME is what people see when they sign in.
 
-A service gets access tokens in its own name (the grant type client_credentials), with scopes that the configuration file declares.
+A service gets access tokens in its own name (the grant type client_credentials). --access says for which API, and with which of its scopes;
+if it names one API and nothing else, requests that name none mean that. An API itself is a service as well: --resource says which one it is,
+and then it may ask about the access tokens that reach it (introspection). See signet resource add.
 
 The id and the secret go into the app's configuration. The secret is shown now and never again.`,
 		Example: `    signet client add web "My app" --redirect-uri https://app.example.com/callback
     signet client add spa "My page" --redirect-uri https://page.example.com/ --trusted
     signet client add native "My tool" --redirect-uri http://127.0.0.1/callback
     signet client add web "My app" --redirect-uri https://app.example.com/cb --auth-method private_key_jwt --jwks-uri https://app.example.com/keys
-    signet client add service "Night job" --scope orders.read
+    signet client add service "Night job" --access "https://api.example.com orders:read"
+    signet client add service "Orders API" --resource https://api.example.com
     signet client add web Shop --redirect-uri https://shop.example.com/cb --json | jq -r .client_secret`,
 		Args: exactly("TYPE", "NAME"),
 	}
@@ -54,9 +57,17 @@ The id and the secret go into the app's configuration. The secret is shown now a
 		if err := c.do(http.MethodPost, in, &made, "clients"); err != nil {
 			return err
 		}
+		a.warn(made.Warnings)
 		return a.printSecret(made, *f.json)
 	})
 	return cmd
+}
+
+// warn prints what is no reason to refuse.
+func (a *app) warn(lines []string) {
+	for _, line := range lines {
+		fmt.Fprintln(a.stderr, "signet: note:", plain(line))
+	}
 }
 
 func (a *app) clientList() *cobra.Command {
@@ -133,6 +144,7 @@ The type of an app is fixed. For another one, register a new client with signet 
 		if err := c.do(http.MethodPatch, admin.Changes{Fields: set}, &changed, "clients", c.args[0]); err != nil {
 			return err
 		}
+		a.warn(changed.Warnings)
 		if changed.Secret != "" || *f.json {
 			return a.printSecret(changed, *f.json)
 		}
@@ -202,7 +214,7 @@ func (a *app) printClient(c storage.Client) error {
 	rows := [][2]string{{"client_id", c.ID}, {"type", c.Type}}
 	for _, f := range clients.Fields {
 		sep := " "
-		if slices.Contains([]string{"redirect_uris", "post_logout_redirect_uris", "response_types", "contacts"}, f.Name) {
+		if slices.Contains([]string{"redirect_uris", "post_logout_redirect_uris", "response_types", "contacts", "access", "resources"}, f.Name) {
 			sep = "\n"
 		}
 		rows = append(rows, [2]string{f.Name, strings.Join(f.Get(&c), sep)})

@@ -20,6 +20,10 @@ var shortFlags = map[string]string{
 	"token_endpoint_auth_method":      "auth-method",
 	"token_endpoint_auth_signing_alg": "auth-signing-alg",
 	"id_token_signed_response_alg":    "id-token-alg",
+	"access":                          "access", // which is no plural
+	"access_token_alg":                "alg",
+	"access_token_typ":                "typ",
+	"access_token_lifetime":           "lifetime",
 }
 
 // fieldAnnotation ties a flag to its field.
@@ -109,6 +113,10 @@ func argOf[T any](f fields.Field[T], zero *T) string {
 		return "ADDRESS"
 	case strings.HasSuffix(f.Name, "_age"):
 		return "SECONDS"
+	case f.Name == "access", f.Name == "resources", f.Name == "default_resource":
+		return "URL"
+	case strings.HasSuffix(f.Name, "_lifetime"):
+		return "DURATION"
 	}
 	return "VALUE"
 }
@@ -119,7 +127,7 @@ func flagNames(cmd *cobra.Command, err error) string {
 	if !errors.As(err, &answer) {
 		return err.Error()
 	}
-	flags := map[string]string{"client_name": "NAME", "username": "NAME", "type": "TYPE"}
+	flags := map[string]string{"client_name": "NAME", "username": "NAME", "type": "TYPE", "resource": "URL"}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		for _, field := range f.Annotations[fieldAnnotation] {
 			flags[field] = "--" + f.Name
