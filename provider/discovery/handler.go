@@ -53,6 +53,7 @@ func New(o Options) (*Discovery, error) {
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // URLs as configured
 	m := describe(o.Issuer, issue.Algs(o.Keys.Algs(), o.HS256), o.Claims)
+	m.IntrospectionSigningAlgValuesSupported = rs256First(o.Keys.Algs()) // by the ring alone
 	if o.Registration {
 		m.RegistrationEndpoint = strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath
 	}

@@ -48,6 +48,10 @@ type Metadata struct {
 	TokenEndpointAuthSigningAlgs              []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
 	IntrospectionEndpointAuthSigningAlgs      []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	// RFC 9701 section 7.
+	IntrospectionSigningAlgValuesSupported    []string `json:"introspection_signing_alg_values_supported"`
+	IntrospectionEncryptionAlgValuesSupported []string `json:"introspection_encryption_alg_values_supported"`
+	IntrospectionEncryptionEncValuesSupported []string `json:"introspection_encryption_enc_values_supported"`
 	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
 	RevocationEndpointAuthSigningAlgs         []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 
@@ -118,6 +122,8 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		// RFC 7662 section 2.1 wants some authorization, and a public client's id alone is none.
 		IntrospectionEndpointAuthMethodsSupported: confidential,
 		IntrospectionEndpointAuthSigningAlgs:      assertionAlgs,
+		IntrospectionEncryptionAlgValuesSupported: clients.EncryptionAlgs,
+		IntrospectionEncryptionEncValuesSupported: clients.EncryptionEncs,
 		RevocationEndpointAuthMethodsSupported:    all,
 		RevocationEndpointAuthSigningAlgs:         assertionAlgs,
 

@@ -22,7 +22,7 @@ func (l *Lists) Get(w http.ResponseWriter, r *http.Request, name string) error {
 	if r.URL.Query().Has("time") { // section 8.4
 		return &oauth.Error{Code: oauth.InvalidRequest, Description: "this server keeps no lists of the past", Status: http.StatusNotImplemented}
 	}
-	if !accepts(r.Header["Accept"], MediaType, "application/*", "*/*") {
+	if !oauth.Accepts(r.Header["Accept"], MediaType, "application/*", "*/*") {
 		return &oauth.Error{Code: oauth.InvalidRequest, Description: "a list is " + MediaType + " and nothing else", Status: http.StatusNotAcceptable}
 	}
 	v, err := l.current(r.Context())
@@ -38,7 +38,7 @@ func (l *Lists) Get(w http.ResponseWriter, r *http.Request, name string) error {
 	}
 	w.Header()["Vary"] = append(w.Header()["Vary"], "Accept, Accept-Encoding") // CORS has one already
 	c := content{MediaType, "", s.body, s.etag}
-	if len(r.Header["Accept-Encoding"]) > 0 && accepts(r.Header["Accept-Encoding"], "gzip", "*") {
+	if len(r.Header["Accept-Encoding"]) > 0 && oauth.Accepts(r.Header["Accept-Encoding"], "gzip", "*") {
 		c = content{MediaType, "gzip", s.zipped, s.etag + ".gzip"}
 	}
 	l.answer(w, r, v, c)

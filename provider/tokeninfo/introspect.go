@@ -36,6 +36,7 @@ type introspection struct {
 
 // Introspect answers POST: RFC 7662 section 2.1. A client_id alone proves nothing, so a public client may not ask.
 func (e *Endpoint) Introspect(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Add("Vary", "Accept")
 	client, p, err := e.Clients.ReadForm(w, r)
 	if err != nil {
 		return err
@@ -53,7 +54,23 @@ func (e *Endpoint) Introspect(w http.ResponseWriter, r *http.Request) error {
 	if !answer.Active {
 		trail.Of(r.Context()).Outcome.Result = trail.Inactive
 	}
-	return oauth.WriteJSON(w, answer)
+	if !wantsJWT(r) {
+		return oauth.WriteJSON(w, answer)
+	}
+	body, err := e.Issuer.Introspection(r.Context(), client, answer)
+	if err != nil {
+		return err
+	}
+	oauth.Write(w, issue.MediaIntrospection, body)
+	return nil
+}
+
+// wantsJWT reports whether the answer is to be a JWT: RFC 9701 section 4. Who names that type wants it unless JSON is dearer to them; who takes
+// anything gets JSON, as before there was another.
+func wantsJWT(r *http.Request) bool {
+	accept := r.Header["Accept"]
+	weight := oauth.Weight(accept, issue.MediaIntrospection)
+	return weight > 0 && weight >= oauth.Weight(accept, issue.MediaJSON, "application/*", "*/*")
 }
 
 // introspect tells the truth about a token to the client that it was issued to, and to those that it is for (see [storage.Client.Resources]).

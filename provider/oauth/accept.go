@@ -1,26 +1,32 @@
-package statuslist
+package oauth
 
 import (
 	"strconv"
 	"strings"
 )
 
-// accepts reports whether a header of content negotiation lets one of these names through: the most special one that it names decides, and they
-// come in that order (RFC 9110 sections 12.4.2, 12.5.1 and 12.5.3). Without the header everything is good.
-func accepts(header []string, names ...string) bool {
+// Accepts reports whether a header of content negotiation lets one of these names through: the most special one that it names decides, and they
+// come in that order. Without the header everything is good.
+func Accepts(header []string, names ...string) bool {
 	if strings.TrimSpace(strings.Join(header, "")) == "" {
 		return true
 	}
-	for _, name := range names {
-		if weight, ok := weightOf(header, name); ok {
-			return weight > 0
-		}
-	}
-	return false
+	return Weight(header, names...) > 0
 }
 
-// weightOf returns the weight of a name; not ok where the header does not have it. Other parameters than the weight are passed over: what we have
-// has none.
+// Weight is how much a header of content negotiation wants what these names stand for: from 0, not at all, to 1. The most special one that it names
+// decides, and they come in that order: RFC 9110 sections 12.4.2, 12.5.1 and 12.5.3. Other parameters than the weight are passed over: what
+// we have has none.
+func Weight(header []string, names ...string) float64 {
+	for _, name := range names {
+		if weight, ok := weightOf(header, name); ok {
+			return weight
+		}
+	}
+	return 0
+}
+
+// weightOf returns the weight of a name; not ok where the header does not have it.
 func weightOf(header []string, name string) (weight float64, ok bool) {
 	for _, line := range header {
 		for element := range strings.SplitSeq(line, ",") {
