@@ -14,6 +14,7 @@
 //	notices_test.go    apps are told of logouts through everything: they are down, the server is killed, one of two nodes dies
 //	race_test.go       twenty at once for one code, and for one refresh token
 //	revocation_test.go an API in Python refuses a revoked access token within a minute, by the status list
+//	gate_test.go       an API behind a real nginx and a real Caddy, which ask a real gate; configured as docs/gate.md says
 //	nodes_test.go      three nodes on PostgreSQL: they are killed, it is killed, its standby takes over
 //
 // and below them

@@ -156,15 +156,16 @@ func (g *Gate) answer(w http.ResponseWriter, r *http.Request, t teller) {
 	g.write(w, v, wantsPage(r))
 }
 
-// answerNginx answers in what auth_request knows: 200, 401, 403. Any other status would be 500 to the client (ngx_http_auth_request_module).
+// answerNginx answers in what auth_request knows: 200, 401, 403. Any other status would be 500 to the client. It has no challenge: nginx would put
+// that beside the one of [Gate.explain] (ngx_http_auth_request_module).
 func (g *Gate) answerNginx(w http.ResponseWriter, r *http.Request) {
 	v := g.decide(r, nginx)
-	switch {
-	case v.passes(), v.status == http.StatusUnauthorized:
-	case v.location != "":
-		v = g.unauthorized("", "", false)
-	default:
-		v = &verdict{status: http.StatusForbidden, code: v.code, description: v.description}
+	if !v.passes() {
+		status := http.StatusForbidden
+		if v.status == http.StatusUnauthorized || v.location != "" {
+			status = http.StatusUnauthorized
+		}
+		v = &verdict{status: status, code: v.code, description: v.description}
 	}
 	g.write(w, v, false)
 }

@@ -181,6 +181,19 @@ func TestOriginal(t *testing.T) {
 	}
 }
 
+// nginx sends the challenge of the subrequest along with that of the answer, so the first has none.
+func TestNginxChallenge(t *testing.T) {
+	t.Parallel()
+	g := newStand(t).gate("")
+	for path, want := range map[string]int{NginxPath: 0, AnswerPath: 1} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header["X-Original-Method"], r.Header["X-Original-Url"] = []string{"GET"}, []string{"https://api.example/mine"}
+		if a := do(g, r); a.StatusCode != 401 || len(a.Header.Values("WWW-Authenticate")) != want {
+			t.Errorf("%s: %d %v", path, a.StatusCode, a.Header)
+		}
+	}
+}
+
 // RFC 6750 section 2.3, RFC 9700 section 4.3.2.
 func TestTokenInQuery(t *testing.T) {
 	t.Parallel()
