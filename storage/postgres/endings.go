@@ -29,6 +29,8 @@ const (
 		THEN signet.stale() ELSE 0 END`
 	onlySessionFamilies = `SELECT CASE WHEN EXISTS (SELECT FROM signet.families WHERE sub = ANY($1) AND session = ANY($2) AND id <> ALL($3::bytea[]))
 		THEN signet.stale() ELSE 0 END`
+	onlyClientFamilies = `SELECT CASE WHEN EXISTS (SELECT FROM signet.families WHERE sub = $1 AND client = $2 AND id <> ALL($3::bytea[]))
+		THEN signet.stale() ELSE 0 END`
 )
 
 var deleteConsent = guarded(`DELETE FROM signet.consents WHERE sub = $1 AND client = $2 AND revision = $3`)
@@ -220,7 +222,9 @@ func (s *Store) Withdraw(ctx context.Context, sub, client string, o storage.Chan
 		var family gotFamily
 		var running []gotFamily
 		var families []storage.Family
+		var all []storage.ID
 		a.each(selectClientFamilies, []any{sub, client}, func() {
+			all = append(all, family.Record.ID)
 			if decide.Runs(family.Record, user.Record, o.Now) {
 				running, families = append(running, family), append(families, family.Record)
 			}
@@ -234,6 +238,7 @@ func (s *Store) Withdraw(ctx context.Context, sub, client string, o storage.Chan
 			a.write(deleteConsent, sub, client, consent.Revision)
 		}
 		a.saveEnding(ending, sessions)
+		a.write(onlyClientFamilies, sub, client, idBytes(all))
 		a.endFamilies(running, audit.ConsentWithdrawn, o.Now)
 		done = ending.Ended(len(running))
 		return nil

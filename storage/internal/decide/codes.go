@@ -20,8 +20,8 @@ func Authorize(a storage.Authorization, session storage.Session, user storage.Us
 	return nil
 }
 
-// Issued completes what the response of an authorization carries, and returns the entries about it.
-func Issued(i storage.Issue) (code *storage.Code, front *storage.Family, entries []audit.Entry) {
+// Issued completes what the response of an authorization in a session carries, and returns the entries about it.
+func Issued(i storage.Issue, session storage.Session) (code *storage.Code, front *storage.Family, entries []audit.Entry) {
 	if i.Front != nil {
 		f := AsStored(*i.Front)
 		f.Authorization = i.Authorization.InFront()
@@ -30,7 +30,7 @@ func Issued(i storage.Issue) (code *storage.Code, front *storage.Family, entries
 	}
 	if i.Code != nil {
 		c := *i.Code
-		c.Authorization = i.Authorization
+		c.Authorization, c.Withdrawn = i.Authorization, session.TimesWithdrawn(i.Authorization.Client)
 		if i.Front != nil {
 			c.Front = i.Front.ID
 		}
@@ -74,7 +74,7 @@ func Redeem(code storage.Code, user storage.User, session func() storage.Session
 	}
 	in := session()
 	switch {
-	case in.ID == a.Session && !slices.Contains(in.Clients, a.Client): // withdrawn meanwhile
+	case in.ID == a.Session && (!slices.Contains(in.Clients, a.Client) || in.TimesWithdrawn(a.Client) != code.Withdrawn): // withdrawn meanwhile
 		return storage.ErrEnded
 	case a.Offline: // it outlives the session
 		return nil

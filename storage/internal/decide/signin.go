@@ -65,7 +65,7 @@ func SignIn(in storage.SignIn, i storage.Interaction, user storage.User, before 
 
 // goOn is a session after its account signed in again, as the new one says. It is still the session that clients know.
 func goOn(old, signedIn storage.Session) storage.Session {
-	signedIn.ID, signedIn.Created, signedIn.Clients = old.ID, old.Created, old.Clients
+	signedIn.ID, signedIn.Created, signedIn.Clients, signedIn.Withdrawn = old.ID, old.Created, old.Clients, old.Withdrawn
 	return signedIn
 }
 
