@@ -181,8 +181,8 @@ type Issue struct {
 	Authorization Authorization
 	// Code is the code, if there is one. Its Authorization, Withdrawn and Front are set by the act.
 	Code *Code
-	// Front is the family of an access token that the response itself carries, if it carries one. Its Authorization is set by the act,
-	// see [Authorization.InFront].
+	// Front is the family of an access token that the response itself carries, if it carries one. Its Authorization in the store is set by the
+	// act, see [Authorization.InFront]. Its Status is set to the number that the store gives it, here as well: the token carries it.
 	Front *Family
 	// Interaction is spent by it, where the browser was asked something: of concurrent calls one succeeds; refused as by
 	// [Interactions.Interaction]. Zero: nobody was asked.

@@ -180,9 +180,6 @@ type Front struct {
 // an ID token alone.
 func (i *Issuer) InFront(ctx context.Context, f Front) (t Tokens, err error) {
 	if f.AccessToken {
-		if err := i.number(ctx, &f.Family); err != nil {
-			return Tokens{}, err
-		}
 		t = Tokens{TokenType: "Bearer", ExpiresIn: int64(f.Resource.Lifetime / time.Second), Scope: strings.Join(f.Scopes, " ")}
 		if t.AccessToken, err = i.accessToken(ctx, f.Granted, f.Resource); err != nil {
 			return Tokens{}, err
@@ -194,16 +191,6 @@ func (i *Issuer) InFront(ctx context.Context, f Front) (t Tokens, err error) {
 		}
 	}
 	return t, nil
-}
-
-// number completes a family that the store made a moment ago with the number that it gave.
-func (i *Issuer) number(ctx context.Context, f *storage.Family) error {
-	if i.Status == nil || f.Status != 0 {
-		return nil
-	}
-	state, err := i.Families.Family(ctx, f.ID)
-	f.Status = state.Family.Status
-	return err
 }
 
 // AccessClaims is the payload of an access token: RFC 9068 section 2.2.

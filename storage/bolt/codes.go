@@ -51,7 +51,7 @@ func (s *Store) Authorize(ctx context.Context, i storage.Issue) error {
 func (t *tx) issue(i storage.Issue, session storage.Session) {
 	code, front, entries := decide.Issued(i, session)
 	if front != nil {
-		t.beginFamily(*front)
+		i.Front.Status = t.beginFamily(*front).Status
 	}
 	if code != nil {
 		codeRows.put(t, code.ID, *code)
