@@ -100,17 +100,21 @@ func exits(code int) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// await waits until a URL answers 200.
+// await waits until a URL answers 200, or another status.
 func await(ts *testscript.TestScript, _ bool, args []string) {
+	want := "200"
+	if len(args) > 1 {
+		want = args[1]
+	}
 	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(50 * time.Millisecond) {
 		if resp, err := http.Get(args[0]); err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if fmt.Sprint(resp.StatusCode) == want {
 				return
 			}
 		}
 	}
-	ts.Fatalf("%s does not answer", args[0])
+	ts.Fatalf("%s does not answer %s", args[0], want)
 }
 
 // data makes a data folder as a first start leaves it.
