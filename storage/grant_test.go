@@ -139,7 +139,9 @@ func TestLive(t *testing.T) {
 		{"the session was swept", func(s *FamilyState) { s.Session = Session{} }, before, ErrEnded},
 		{"the session was swept, with offline_access", func(s *FamilyState) { s.Session, s.Family.Authorization.Offline = Session{}, true }, before, nil},
 		{"nobody signed in", func(s *FamilyState) { s.Session, s.Family.Authorization.Session = Session{}, ID{} }, before, nil},
-		{"nobody signed in, and the user is disabled", func(s *FamilyState) { s.Session, s.Family.Authorization.Session, s.User.Disabled = Session{}, ID{}, true }, before, ErrEnded},
+		{"nobody signed in, and the user is disabled", func(s *FamilyState) {
+			s.Session, s.Family.Authorization.Session, s.User.Disabled = Session{}, ID{}, true
+		}, before, ErrEnded},
 		{"the user was removed", func(s *FamilyState) { s.User, s.Family.Authorization.Offline = User{}, true }, before, ErrEnded},
 		{"the session is of another user", func(s *FamilyState) { s.Session.User = "bob" }, before, ErrEnded},
 		{"the client was removed", func(s *FamilyState) { s.Client, s.Family.Authorization.Offline = Client{}, true }, before, ErrEnded},

@@ -29,6 +29,8 @@ const (
 		THEN signet.stale() ELSE 0 END`
 	onlySessionFamilies = `SELECT CASE WHEN EXISTS (SELECT FROM signet.families WHERE sub = ANY($1) AND session = ANY($2) AND id <> ALL($3::bytea[]))
 		THEN signet.stale() ELSE 0 END`
+	onlyClientFamilies = `SELECT CASE WHEN EXISTS (SELECT FROM signet.families WHERE sub = $1 AND client = $2 AND id <> ALL($3::bytea[]))
+		THEN signet.stale() ELSE 0 END`
 )
 
 var deleteConsent = guarded(`DELETE FROM signet.consents WHERE sub = $1 AND client = $2 AND revision = $3`)
@@ -132,6 +134,15 @@ func users(sessions []openSession) []storage.SessionUser {
 	return all
 }
 
+// plain are sessions without their users and revisions.
+func plain(sessions []openSession) []storage.Session {
+	all := make([]storage.Session, len(sessions))
+	for i, s := range sessions {
+		all[i] = s.Session
+	}
+	return all
+}
+
 // sessionsOfUser reads all sessions of a user.
 func (a *act) sessionsOfUser(user storage.User) (sessions []openSession) {
 	var session got[storage.Session]
@@ -144,12 +155,11 @@ func (a *act) sessionsOfUser(user storage.User) (sessions []openSession) {
 // endUser ends all that was begun in the name of a user whose row is before, and after from this act on. The act has written that row.
 func (a *act) endUser(before, after storage.User, o storage.Change) storage.Ended {
 	sessions := a.sessionsOfUser(before)
-	plain := make([]storage.Session, len(sessions))
 	ids := make([]storage.ID, len(sessions))
 	for i, s := range sessions {
-		plain[i], ids[i] = s.Session, s.Session.ID
+		ids[i] = s.Session.ID
 	}
-	ending := decide.EndUser(before, after, plain, a.told(sessions), o)
+	ending := decide.EndUser(before, after, plain(sessions), a.told(sessions), o)
 	a.saveEnding(ending, sessions)
 	a.write(onlySessions, before.Sub, idBytes(ids))
 	return ending.Ended(a.markFamilies(before, o))
@@ -209,19 +219,17 @@ func (s *Store) Withdraw(ctx context.Context, sub, client string, o storage.Chan
 			return nil
 		}
 		sessions := a.sessionsOfUser(user.Record)
-		plain := make([]storage.Session, len(sessions))
-		for i, s := range sessions {
-			plain[i] = s.Session
-		}
 		var family gotFamily
 		var running []gotFamily
 		var families []storage.Family
+		var all []storage.ID
 		a.each(selectClientFamilies, []any{sub, client}, func() {
+			all = append(all, family.Record.ID)
 			if decide.Runs(family.Record, user.Record, o.Now) {
 				running, families = append(running, family), append(families, family.Record)
 			}
 		}, &family)
-		ending := decide.Withdraw(user.Record, client, consent.Found, plain, families, a.told(sessions), o)
+		ending := decide.Withdraw(user.Record, client, consent.Found, plain(sessions), families, a.told(sessions), o)
 		if ending.ID.IsZero() {
 			a.confirm()
 			return nil
@@ -230,6 +238,7 @@ func (s *Store) Withdraw(ctx context.Context, sub, client string, o storage.Chan
 			a.write(deleteConsent, sub, client, consent.Revision)
 		}
 		a.saveEnding(ending, sessions)
+		a.write(onlyClientFamilies, sub, client, idBytes(all))
 		a.endFamilies(running, audit.ConsentWithdrawn, o.Now)
 		done = ending.Ended(len(running))
 		return nil
