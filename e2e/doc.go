@@ -7,6 +7,7 @@
 //	signout_test.go    two apps, one password, one way out: through frames, which hold nobody up, and by the server
 //	keyboard_test.go   without a mouse, and without JavaScript
 //	account_test.go    a person ends at one browser what goes on at another
+//	device_test.go     televisions made with x/oauth2 and zitadel/oidc, and the person who connects them
 //	demo_test.go       signet dev: the demo app from the first page to Ctrl-C, and the README's pictures
 //	rotation_test.go   keys rotate under load, and no verifier notices
 //	crash_test.go      signet serve is killed under load, ten times: nothing acknowledged is lost, nothing spent comes back
@@ -28,10 +29,10 @@
 // All of it runs with go test ./e2e. Parts of it:
 //
 //	go test ./e2e -short                    without the long ones: crash, nodes, rotation by schedule
-//	go test ./e2e -run 'SignIn|SignOut|CrossSite|Frames|Keyboard|Script|Demo'    what needs Chromium; skipped where there is none
+//	go test ./e2e -run 'SignIn|SignOut|CrossSite|Frames|Keyboard|Script|Device|Demo'    what needs Chromium; skipped where there is none
 //	go test ./e2e -run Crash -v             each round's counts; its first line has the seed of the pauses, for -seed
 //	go test ./e2e -run Nodes -v -nodes 5m   as long; each fault once without -nodes. It prints what it did and saw
-//	go test ./e2e -run "Demo|Account|SignOut" -update    paints docs/images anew, and the phone's and the dark ones into -pictures DIR
+//	go test ./e2e -run "Demo|Account|SignOut|Device" -update    paints docs/images anew, and the phone's and the dark ones into -pictures DIR
 //
 // The provider listens on 127.0.0.1 and the apps are addressed as localhost: two sites to a browser. (Two ports of one host would
 // be one.) Each app's callback sends the browser one hop further, to a third host, since Chromium holds the whole chain of redirects

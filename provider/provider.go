@@ -26,6 +26,7 @@ import (
 	"signet/provider/checksession"
 	"signet/provider/clientauth"
 	"signet/provider/cookie"
+	"signet/provider/device"
 	"signet/provider/discovery"
 	"signet/provider/ending"
 	"signet/provider/interaction"
@@ -182,6 +183,7 @@ type Provider struct {
 	tracer   Tracer
 	seen     seen.Page
 	courier  *ending.Courier
+	device   *device.Endpoint
 }
 
 // New makes a provider.
@@ -229,7 +231,7 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.courier = e.courier
+	p.courier, p.device = e.courier, e.device
 	p.Handler, err = p.routes(o, issuer, e)
 	return p, err
 }
@@ -259,6 +261,14 @@ func newFetched(o Options, issuer *url.URL) fetched {
 // basePath is the issuer's path without a slash at the end.
 func basePath(issuer *url.URL) string { return strings.TrimSuffix(issuer.EscapedPath(), "/") }
 
+// deviceEndpoint is what p counted guesses at; nil of a nil Provider.
+func (p *Provider) deviceEndpoint() *device.Endpoint {
+	if p == nil {
+		return nil
+	}
+	return p.device
+}
+
 // Courier brings notices to clients, as this provider's settings have it.
 func (p *Provider) Courier() *ending.Courier { return p.courier }
 
@@ -270,6 +280,7 @@ type endpoints struct {
 	account   *account.Endpoint
 	discovery *discovery.Discovery
 	authorize *authorize.Endpoint
+	device    *device.Endpoint
 	check     *checksession.Endpoint
 	login     *login.Endpoint
 	logos     *logos.Logos
@@ -330,6 +341,10 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 		login: login.New(login.Options{
 			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos, Claims: o.Claims,
 		}),
+		device: device.New(device.Options{
+			Store: o.Store, Clients: authenticator, Issuer: issuing, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos,
+			Record: o.Later, Base: base, Now: o.Now,
+		}, o.After.deviceEndpoint()),
 		check: &checksession.Endpoint{Sessions: sessions, Pages: pages},
 		logos: documents.logos,
 		logout: logout.New(logout.Options{

@@ -12,6 +12,7 @@ import (
 
 	"signet/provider/account"
 	"signet/provider/authorize"
+	"signet/provider/device"
 	"signet/provider/discovery"
 	"signet/provider/interaction"
 	"signet/provider/logos"
@@ -82,7 +83,8 @@ func (p *Provider) programs(r chi.Router, base string, e endpoints) {
 			})
 		})
 	}
-	// What servers call: no CORS.
+	// What servers and devices call: no CORS.
+	route(r, base+oauth.DeviceAuthorizationPath, wrongMethod, answers{"POST": oauth.Handler(e.device.Authorize)})
 	route(r, base+oauth.IntrospectPath, wrongMethod, answers{"POST": oauth.Handler(e.info.Introspect)})
 }
 
@@ -118,7 +120,11 @@ func (p *Provider) browsers(r chi.Router, base string, o Options, issuer *url.UR
 		route(r, base+interaction.ContinuePath, p.wrongPage, answers{"GET": page(e.authorize.Continue), "POST": page(e.authorize.Continue)})
 		route(r, base+logout.ConfirmPath, p.wrongPage, answers{"POST": page(e.logout.Confirm)})
 		p.account(r, base, page, e.account)
+		route(r, base+device.Path, p.wrongPage, answers{"GET": page(e.device.CodePage), "POST": page(e.device.Code)})
+		route(r, base+device.DecidePath, p.wrongPage, answers{"POST": page(e.device.Decide)})
+		route(r, base+device.SwitchPath, p.wrongPage, answers{"POST": page(e.device.Switch)})
 	})
+	route(r, base+device.QRPath, p.wrongPage, get(page(e.device.QR)))
 	route(r, base+logos.Path+"/{hash}", p.wrongPage, get(func(w http.ResponseWriter, r *http.Request) { e.logos.Get(w, chi.URLParam(r, "hash")) }))
 	home := p.home(o.Issuer)
 	route(r, base+"/", p.wrongPage, get(home))

@@ -181,7 +181,7 @@ func (s Server) Check(r storage.Resource) error {
 	if strings.TrimSuffix(r.ID, "/") == strings.TrimSuffix(s.Issuer, "/") {
 		f.Add("resource", "is the issuer, whose access tokens are set by access_tokens and lifetimes in the configuration")
 	}
-	if r.Format == storage.FormatJWT {
+	if r.Format != storage.FormatOpaque && slices.Contains(algs, r.Alg) { // others are a fault of the record
 		f.OneOf("access_token_alg", r.Alg, s.Algs...)
 	}
 	for _, own := range r.Scopes {

@@ -20,6 +20,7 @@ import (
 	"signet/provider/admin"
 	"signet/provider/issue"
 	"signet/provider/providertest"
+	"signet/resources"
 	"signet/storage"
 	"signet/users"
 )
@@ -45,10 +46,11 @@ func newRoomOn(t *testing.T, s *providertest.Server, store admin.Store) *room {
 	})
 	h := admin.New(admin.Options{
 		Store: store, Algs: issue.Algs(s.Keys.Algs(), true), Now: s.Clock.Now, File: "/etc/signet.yaml",
-		Keys:   func() (*keys.Keys, error) { return s.Keys, nil },
-		Tokens: func() (*issue.Issuer, error) { return tokens, nil },
-		Hash:   func(_ context.Context, p string) (string, error) { return users.HashPassword(p) },
-		Status: admin.Status{Version: "test", Issuer: s.Issuer},
+		BuiltIn: resources.Default("ES256", "at+jwt", 10*time.Minute, nil),
+		Keys:    func() (*keys.Keys, error) { return s.Keys, nil },
+		Tokens:  func() (*issue.Issuer, error) { return tokens, nil },
+		Hash:    func(_ context.Context, p string) (string, error) { return users.HashPassword(p) },
+		Status:  admin.Status{Version: "test", Issuer: s.Issuer},
 	})
 	return &room{t, s, h, admin.InProcess(h)}
 }

@@ -10,7 +10,7 @@ import (
 	"signet/storage"
 )
 
-// Fields is what is to be set, by the names of [clients.Fields] or [users.Fields].
+// Fields is what is to be set, by the names of [clients.Fields], [resources.Fields] or [users.Fields].
 type Fields map[string][]string
 
 // NewClient asks for a client.
@@ -24,9 +24,11 @@ type NewClient struct {
 type ClientSecret struct {
 	Client storage.Client `json:"client"`
 	Secret string         `json:"client_secret,omitempty"`
+	// Warnings tell what it names that is not there.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Changes asks for changes of a client or a user.
+// Changes asks for changes of a client, a resource or a user.
 type Changes struct {
 	Fields Fields `json:"fields"`
 }
@@ -66,6 +68,9 @@ func (a *api) addClient(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setErr := setAll(n.Fields, func(name string, values []string) error { return clients.Set(&c, name, values) })
+	if _, named := n.Fields["default_resource"]; !named {
+		c.DefaultResource = clients.OnlyResource(c)
+	}
 	secret, err := clients.GiveSecret(&c, a.sealer)
 	if err != nil {
 		return err
@@ -77,7 +82,7 @@ func (a *api) addClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeStatus(w, http.StatusCreated, ClientSecret{c, secret})
+	return writeStatus(w, http.StatusCreated, ClientSecret{c, secret, a.missing(r, c)})
 }
 
 // sealer is asked for only where it is needed: it may have to open the keys.
@@ -106,7 +111,7 @@ func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return write(w, ClientSecret{c, secret})
+	return write(w, ClientSecret{c, secret, a.missing(r, c)})
 }
 
 // holdRegistered makes what the operator leaves a client that registered itself the limit of its own updates: otherwise it would take back
@@ -135,7 +140,7 @@ func (a *api) rotateSecret(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return write(w, ClientSecret{c, secret})
+	return write(w, ClientSecret{Client: c, Secret: secret})
 }
 
 // attempts bounds how often a change is decided again because another was faster.

@@ -1,4 +1,4 @@
-// Package admin is the operator's JSON API: clients, users and their sessions, keys, and what a token is.
+// Package admin is the operator's JSON API: clients, resources, users and their sessions, keys, and what a token is.
 //
 // It is reachable from this machine alone, over a Unix socket in the data folder (socket.go). The kernel says who is at the
 // other end (peer.go); that uid is the actor in the audit log. There is no other authentication: who may open the socket may open
@@ -12,6 +12,9 @@
 //	DELETE /clients/{id}     POST   /clients/{id}/secret                        → {client, secret}
 //	GET    /registration/tokens     POST /registration/tokens {uses, expires_in, scopes, grant_types, note} → {token, initial_access_token}
 //	                         DELETE /registration/tokens/{id}
+//	GET    /resources        POST   /resources        {resource, fields}
+//	GET    /resources/{id}   PATCH  /resources/{id}   {fields}
+//	DELETE /resources/{id}                                                      → the resource, and the clients that name it
 //	GET    /users            POST   /users            {username, fields, password}
 //	GET    /users/{user}     PATCH  /users/{user}     {fields}
 //	DELETE /users/{user}     PUT    /users/{user}/password {password}
@@ -29,7 +32,7 @@
 //	GET    /audit/export                                                        → an export, as package audit has it
 //	POST   /audit/entries    {after, since, until, user, client, event}         → a line of JSON for each entry, and one that says where to go on
 //
-// {user} is a sub, a user name or an e-mail address. Fields are set by their names in the tables of packages clients and users. A
+// {user} is a sub, a user name or an e-mail address. Fields are set by their names in the tables of packages clients, resources and users. A
 // secret is in the one answer that made it and in no other.
 //
 // The same handler serves both ways of the command line: over the socket when a server runs, and in process on the opened store
@@ -55,6 +58,7 @@ import (
 type Store interface {
 	storage.Clients
 	storage.InitialTokens
+	storage.Resources
 	storage.Users
 	storage.Families
 	storage.Endings
@@ -64,15 +68,16 @@ type Store interface {
 
 // Options is what the API works on.
 type Options struct {
-	Store  Store
-	Keys   func() (*keys.Keys, error)                    // opened when first needed: clients and users need no master key
-	Tokens func() (*issue.Issuer, error)                 // likewise
-	Algs   []string                                      // those that are on
-	JWE    []string                                      // those by which request objects may be encrypted to us
-	Scopes []string                                      // those that the operator added to the standard ones
-	Hash   func(context.Context, string) (string, error) // of a new password
-	Status Status
-	Probe  func() (string, error) // see [Probe]; nil: no server runs
+	Store   Store
+	Keys    func() (*keys.Keys, error)                    // opened when first needed: clients and users need no master key
+	Tokens  func() (*issue.Issuer, error)                 // likewise
+	Algs    []string                                      // those that are on
+	JWE     []string                                      // those by which request objects may be encrypted to us
+	Scopes  []string                                      // those that the operator added to the standard ones
+	BuiltIn storage.Resource                              // the resource of whoever names none, after which new ones are made
+	Hash    func(context.Context, string) (string, error) // of a new password
+	Status  Status
+	Probe   func() (string, error) // see [Probe]; nil: no server runs
 	// Reload has the server read its configuration again; nil: none runs.
 	Reload func(ctx context.Context, by audit.Origin) (Reloaded, error)
 	File   string // the configuration file, for saying where a declaration is changed
@@ -128,6 +133,12 @@ func New(o Options) http.Handler {
 	r.Get("/registration/tokens", answer(a.listInitialTokens))
 	r.Post("/registration/tokens", answer(a.addInitialToken))
 	r.Delete("/registration/tokens/{id}", answer(a.removeInitialToken))
+
+	r.Get("/resources", answer(a.listResources))
+	r.Post("/resources", answer(a.addResource))
+	r.Get("/resources/{id}", answer(a.showResource))
+	r.Patch("/resources/{id}", answer(a.setResource))
+	r.Delete("/resources/{id}", answer(a.removeResource))
 
 	r.Get("/users", answer(a.listUsers))
 	r.Post("/users", answer(a.addUser))

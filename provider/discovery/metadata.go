@@ -23,8 +23,10 @@ type Metadata struct {
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
-	CheckSessionIframe    string `json:"check_session_iframe"`
-	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
+	// RFC 8628 section 4.
+	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"`
+	CheckSessionIframe          string `json:"check_session_iframe"`
+	RegistrationEndpoint        string `json:"registration_endpoint,omitempty"`
 	// StatusListAggregation is absent where access tokens carry no status: Token Status List section 9.1.
 	StatusListAggregation string `json:"status_list_aggregation_endpoint,omitempty"`
 
@@ -87,19 +89,20 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 	return Metadata{
 		Issuer: issuer, // byte for byte: clients compare it with what they were configured with
 
-		AuthorizationEndpoint: base + oauth.AuthorizePath,
-		TokenEndpoint:         base + oauth.TokenPath,
-		UserinfoEndpoint:      base + oauth.UserinfoPath,
-		JWKSURI:               base + oauth.JWKSPath,
-		IntrospectionEndpoint: base + oauth.IntrospectPath,
-		RevocationEndpoint:    base + oauth.RevokePath,
-		EndSessionEndpoint:    base + oauth.LogoutPath,
-		CheckSessionIframe:    base + oauth.CheckSessionPath,
+		AuthorizationEndpoint:       base + oauth.AuthorizePath,
+		TokenEndpoint:               base + oauth.TokenPath,
+		UserinfoEndpoint:            base + oauth.UserinfoPath,
+		JWKSURI:                     base + oauth.JWKSPath,
+		IntrospectionEndpoint:       base + oauth.IntrospectPath,
+		RevocationEndpoint:          base + oauth.RevokePath,
+		EndSessionEndpoint:          base + oauth.LogoutPath,
+		DeviceAuthorizationEndpoint: base + oauth.DeviceAuthorizationPath,
+		CheckSessionIframe:          base + oauth.CheckSessionPath,
 
 		ScopesSupported:        known.Scopes(),
 		ResponseTypesSupported: clients.ResponseTypes,
 		ResponseModesSupported: []string{"query", "fragment", "form_post"},
-		GrantTypesSupported:    []string{"authorization_code", "implicit", "refresh_token", "client_credentials"},
+		GrantTypesSupported:    []string{"authorization_code", "implicit", "refresh_token", "client_credentials", clients.GrantDevice},
 
 		SubjectTypesSupported:            []string{"public", "pairwise"},
 		IDTokenSigningAlgValuesSupported: rs256First(algs),

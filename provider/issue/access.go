@@ -49,10 +49,10 @@ func (i *Issuer) LiveAccess(ctx context.Context, token string) (*Access, storage
 	}
 	state, err := i.source(ctx, a)
 	if err != nil {
-		return nil, storage.FamilyState{}, err
+		return nil, state, err
 	}
 	if err := i.holder(ctx, a, state.Client); err != nil {
-		return nil, storage.FamilyState{}, err
+		return nil, state, err
 	}
 	return a, state, i.reachable(ctx, a)
 }

@@ -117,7 +117,7 @@ func (e *Endpoint) signIn(r *http.Request) (interaction.Open, web.SignIn, error)
 	if err != nil {
 		return open, web.SignIn{}, err
 	}
-	page := web.SignIn{Action: e.Interactions.URL(interaction.SignInPath, open), Client: app, Own: open.Own()}
+	page := web.SignIn{Action: e.Interactions.URL(interaction.SignInPath, open), Client: app, Own: open.Own(), Device: open.Device()}
 	if open.Own() {
 		if open.Request.LoginHint != "" {
 			page.Reason = "Prove once more that it is you, before something changes."

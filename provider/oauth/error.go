@@ -35,6 +35,9 @@ const (
 	RegistrationNotSupported Code = "registration_not_supported"
 	ServerError              Code = "server_error"
 	TemporarilyUnavailable   Code = "temporarily_unavailable"
+	AuthorizationPending     Code = "authorization_pending" // RFC 8628 section 3.5, and the two below
+	SlowDown                 Code = "slow_down"
+	ExpiredToken             Code = "expired_token"
 )
 
 // Error is an error answer. It keeps three readers apart: the client's program, its developer, and the operator.

@@ -11,6 +11,8 @@ const (
 	RegisterPath   = "/register"   // RFC 7591 section 3, OpenID Connect Registration 3
 	LogoutPath     = "/logout"     // OpenID Connect RP-Initiated Logout 2
 
+	DeviceAuthorizationPath = "/device_authorization" // RFC 8628 section 3.1
+
 	CheckSessionPath = "/check-session" // OpenID Connect Session Management 3.2
 	// StatusListsPath is that of the aggregation; each list is below it: Token Status List (draft-ietf-oauth-status-list) sections 8 and 9.
 	StatusListsPath = "/statuslists"

@@ -26,6 +26,7 @@ type Browser struct {
 	Deny      bool   // what it answers when it is asked for consent
 	Undecided bool   // it stops at the consent page
 	UserAgent string // "": Go's
+	Address   string // that a proxy says it comes from; "": there is no proxy
 }
 
 // Browser returns an empty cookie jar that signs in as user.
@@ -117,6 +118,9 @@ func (b *Browser) Once(r *http.Request) Answer {
 	b.tb.Helper()
 	if b.UserAgent != "" {
 		r.Header.Set("User-Agent", b.UserAgent)
+	}
+	if b.Address != "" {
+		r.Header.Set("X-Forwarded-For", b.Address)
 	}
 	return do(b.tb, b.client, r)
 }

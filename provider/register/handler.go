@@ -197,10 +197,11 @@ func (e *Endpoint) used(ctx context.Context, c storage.Client, token string) (st
 	return saved, err
 }
 
-// keep carries over from old what an update does not change, and returns the secret if a new one was made.
+// keep carries over from old what an update does not change, the operator's settings among it, and returns the secret if a new one was made.
 func (e *Endpoint) keep(c *storage.Client, old storage.Client) (secret string, err error) {
 	c.ID, c.Revision, c.Created, c.Updated = old.ID, old.Revision, old.Created, e.Now()
 	c.AllowedScopes, c.AllowedGrantTypes = old.AllowedScopes, old.AllowedGrantTypes
+	c.Access, c.DefaultResource, c.Resources, c.Exchange = old.Access, old.DefaultResource, old.Resources, old.Exchange
 	if old.PKCE == storage.PKCERequired { // what was promised once, by us or by the operator, is not taken back
 		c.PKCE = old.PKCE
 	}

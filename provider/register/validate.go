@@ -36,6 +36,8 @@ func (e *Endpoint) preset(f *fields.Faults, sent metadata.Object) storage.Client
 	switch {
 	case serviceAlone(sent):
 		typ = clients.Service
+	case kind == "native" && deviceAlone(sent):
+		typ = clients.Device
 	case kind == "native":
 		typ = clients.Native
 	case method == clients.AuthNone:
@@ -60,6 +62,13 @@ func (e *Endpoint) preset(f *fields.Faults, sent metadata.Object) storage.Client
 func serviceAlone(sent metadata.Object) bool {
 	grants, problem := metadata.Texts(sent["grant_types"])
 	return problem == "" && len(grants) == 1 && grants[0] == clients.GrantService
+}
+
+// deviceAlone reports whether a registration is for a client that people sign in to by the device flow, and in no other way.
+func deviceAlone(sent metadata.Object) bool {
+	grants, problem := metadata.Texts(sent["grant_types"])
+	c := storage.Client{GrantTypes: grants}
+	return problem == "" && clients.Allows(c, clients.GrantDevice) && !clients.Redirects(c)
 }
 
 // complete fills in what follows from the rest: the grant types that the response types need where none are named, all scopes that the

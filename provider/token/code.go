@@ -31,13 +31,9 @@ func (e *Endpoint) code(ctx context.Context, r request) (issue.Granted, error) {
 	if err != nil {
 		return issue.Granted{}, refusedCode(err)
 	}
-	now := e.Now()
 	redeemed, err := e.Store.RedeemCode(ctx, storage.Redemption{
-		Code: h, Client: r.client.ID, RedirectURI: p.Get("redirect_uri"), Verifier: verifier, Resources: r.resources, Now: now, Origin: trail.Of(ctx).Origin(),
-	}, storage.Family{
-		ID: storage.NewID(now), Moved: now, MACKey: e.Issuer.Keys.MACKey(), Created: now,
-		IdleExpires: now.Add(min(e.RefreshIdle, e.RefreshAbsolute)), Expires: now.Add(e.RefreshAbsolute),
-	})
+		Code: h, Client: r.client.ID, RedirectURI: p.Get("redirect_uri"), Verifier: verifier, Resources: r.resources, Now: e.Now(), Origin: trail.Of(ctx).Origin(),
+	}, e.newFamily())
 	if errors.Is(err, storage.ErrSpent) {
 		theft(ctx, "code", redeemed.Code.Family)
 	}
@@ -48,6 +44,15 @@ func (e *Endpoint) code(ctx context.Context, r request) (issue.Granted, error) {
 		Client: r.client, User: redeemed.User, Family: redeemed.Family, Scopes: redeemed.Family.Authorization.Scopes, Nonce: redeemed.Code.Nonce,
 	}
 	return g, e.aim(ctx, &g, r)
+}
+
+// newFamily is what a code, or a device's, turns into. Its authorization is the store's to fill in.
+func (e *Endpoint) newFamily() storage.Family {
+	now := e.Now()
+	return storage.Family{
+		ID: storage.NewID(now), Moved: now, MACKey: e.Issuer.Keys.MACKey(), Created: now,
+		IdleExpires: now.Add(min(e.RefreshIdle, e.RefreshAbsolute)), Expires: now.Add(e.RefreshAbsolute),
+	}
 }
 
 // theft lifts the request's line in the log: something came twice, and the family that it was of has ended.

@@ -57,6 +57,7 @@ func New(o Options) *Endpoint {
 		clients.GrantCode:    {issue.ForUser, e.code, o.Issuer.Prepare},
 		clients.GrantRefresh: {issue.ForUser, e.refresh, o.Issuer.Prepare},
 		clients.GrantService: {issue.ForItself, e.service, nil},
+		clients.GrantDevice:  {issue.ForUser, e.device, o.Issuer.Prepare},
 	}
 	return e
 }

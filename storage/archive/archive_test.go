@@ -33,10 +33,15 @@ func sample(t testing.TB) (all []storage.Row) {
 		{storage.KindInitial, storage.InitialToken{ID: storage.ID{2}, Uses: -1}},
 		{storage.KindCode, storage.Code{ID: storage.ID{1}}},
 		{storage.KindCode, storage.Code{ID: storage.ID{2}, Spent: true}},
+		{storage.KindDevice, storage.DeviceGrant{ID: storage.ID{1}, State: storage.DevicePending}},
+		{storage.KindDevice, storage.DeviceGrant{ID: storage.ID{2}, State: storage.DeviceApproved}},
+		{storage.KindDevice, storage.DeviceGrant{ID: storage.ID{3}, State: storage.DeviceSpent}},
+		{storage.KindDevice, storage.DeviceGrant{ID: storage.ID{4}, State: storage.DeviceDenied}},
 		{storage.KindInteraction, storage.Interaction{}},
 		{storage.KindAnswered, storage.Interaction{Spent: true}},
 		{storage.KindKept, storage.KeptRequest{}},
 		{storage.KindAssertion, storage.SpentAssertion{Client: "c"}},
+		{storage.KindDenied, storage.DeniedToken{JTI: storage.Hash{1}}},
 		{storage.KindEntry, audit.Entry{Event: audit.UserSaved}},
 		{storage.KindEntry, audit.Entry{Event: audit.UserSaved}},
 	} {
@@ -244,6 +249,8 @@ func TestRevive(t *testing.T) {
 			switch r := record.(type) {
 			case storage.Code:
 				name += errorOf(r.Spent, errors.New(" spent"), errors.New(" open")).Error()
+			case storage.DeviceGrant:
+				name += " " + string(r.State)
 			case storage.User:
 				user = r
 			}
@@ -252,7 +259,7 @@ func TestRevive(t *testing.T) {
 		return names, user
 	}
 	names, user := kept(false)
-	want := []string{"removed", "client", "user", "ring", "family", "initial", "code spent", "assertion", "entry", "entry"}
+	want := []string{"removed", "client", "user", "ring", "family", "initial", "code spent", "device spent", "assertion", "denied", "entry", "entry"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}

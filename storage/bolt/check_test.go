@@ -35,6 +35,24 @@ func TestCheckFinds(t *testing.T) {
 			interactionRows.put(t, i.ID, i)
 			t.count(countInteraction, "192.0.2.1", storage.NewID(epoch), epoch)
 		}, "it counts for the limit of its address, but is not there"},
+		"a device that no user would find": {func(t *tx) {
+			d := device("BCDFGHJK")
+			deviceRows.put(t, d.ID, d)
+			t.subBucket(t.bucket([]byte(userCodeRows)), slotOf(d.ID.Time()))
+		}, "its user code does not lead to it"},
+		"a user code that leads nowhere": {func(t *tx) {
+			d := device("BCDFGHJK")
+			t.placeUserCode(d)
+			t.subBucket(t.bucket([]byte(deviceRows)), slotOf(d.ID.Time()))
+		}, "the index of user codes has it, and no device does"},
+		"a device that counts and is not there": {func(t *tx) {
+			d := device("BCDFGHJK")
+			t.count(countDevice, "192.0.2.1", d.ID, d.Expires)
+			t.subBucket(t.bucket([]byte(deviceRows)), slotOf(d.ID.Time()))
+		}, "it counts for the limit of its address, but is not there"},
+		"a denied token under another key": {func(t *tx) {
+			deniedRows.put(t, []byte{1}, storage.DeniedToken{Expires: epoch})
+		}, "it is under another key than its own"},
 		"a session to which its user does not lead": {func(t *tx) {
 			s := session("ann")
 			sessionRows.put(t, s.ID[:], s)
@@ -103,6 +121,11 @@ func TestCheckFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// device is a device that waits for its user.
+func device(userCode string) storage.DeviceGrant {
+	return storage.DeviceGrant{ID: storage.NewID(epoch), UserCode: userCode, Client: "c", Address: "192.0.2.1", Expires: epoch, State: storage.DevicePending}
 }
 
 // TestCheckFindsLostPages holds that bbolt's own check is asked, beside acts.

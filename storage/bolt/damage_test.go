@@ -306,6 +306,14 @@ func TestOtherFiles(t *testing.T) {
 			if err := s.SpendAssertion(t.Context(), "c", "j", epoch.Add(time.Minute), storage.Change{Now: epoch}); !errors.Is(err, storage.ErrSpent) {
 				t.Error(err)
 			}
+			d := device("BCDFGHJK")
+			s.BeginDevice(t.Context(), d, 9)
+			if err := s.BeginDevice(t.Context(), d, 9); !errors.Is(err, storage.ErrExists) {
+				t.Error(err)
+			}
+			if denied, err := s.Denied(t.Context(), "jti"); err != nil || denied {
+				t.Error(denied, err)
+			}
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}

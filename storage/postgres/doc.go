@@ -13,7 +13,7 @@
 // # An act
 //
 // An act is two round trips: one statement that reads all that the act depends on, in one snapshot, and one pipeline that writes,
-// which PostgreSQL commits as a whole or not at all. What only reads is one; what only inserts (BeginInteraction, SpendAssertion) is
+// which PostgreSQL commits as a whole or not at all. What only reads is one; what only inserts (BeginInteraction, BeginDevice, SpendAssertion, DenyToken) is
 // one as well. No transaction is open between the two, no lock is held while this machine thinks, and a node that dies leaves
 // nothing behind.
 //

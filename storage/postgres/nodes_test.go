@@ -321,6 +321,22 @@ func TestRoundTrips(t *testing.T) {
 	s := openTest(t, with(postgrestest.Database(t), "pool_max_conns=1"), counting(&trips))
 	ctx := t.Context()
 	f := plant(t, s, 1)[0]
+	const api = "https://api.example/"
+	if _, err := s.SaveResource(ctx, storage.Resource{ID: api}, change); err != nil {
+		t.Fatal(err)
+	}
+	waiting := storage.NewHandle(epoch.Add(time.Hour))
+	device := func(userCode string) storage.DeviceGrant {
+		h := storage.NewHandle(epoch.Add(time.Hour))
+		return storage.DeviceGrant{
+			ID: h.ID, SecretHash: h.Hash(), UserCode: userCode, Client: clientID, Created: epoch, Expires: epoch.Add(time.Hour), State: storage.DevicePending,
+		}
+	}
+	d := device("WAITING")
+	d.ID, d.SecretHash = waiting.ID, waiting.Hash()
+	if err := s.BeginDevice(ctx, d, 9); err != nil {
+		t.Fatal(err)
+	}
 	var generation uint32
 	var issue storage.Issue
 	var code storage.Handle
@@ -359,6 +375,21 @@ func TestRoundTrips(t *testing.T) {
 		{"SpendAssertion", 1, nil, func(n int) error {
 			return s.SpendAssertion(ctx, clientID, fmt.Sprint(n), epoch.Add(time.Minute), change)
 		}},
+		{"Resource", 1, nil, func(int) error { _, err := s.Resource(ctx, api); return err }},
+		{"BeginDevice", 1, nil, func(n int) error { return s.BeginDevice(ctx, device(fmt.Sprint(n)), 1000) }},
+		{"PollDevice, pending", 2, nil, func(n int) error {
+			_, err := s.PollDevice(ctx, storage.DevicePoll{Code: waiting, Client: clientID, Now: epoch.Add(time.Duration(n) * time.Minute)}, storage.Family{})
+			if errors.Is(err, storage.ErrPending) {
+				err = nil
+			}
+			return err
+		}},
+		{"GrantFamily", 2, nil, func(int) error {
+			_, err := s.GrantFamily(ctx, storage.Family{ID: storage.NewID(epoch), Authorization: storage.Authorization{Client: clientID, User: "ann"}}, change)
+			return err
+		}},
+		{"DenyToken", 1, nil, func(n int) error { return s.DenyToken(ctx, fmt.Sprint(n), epoch.Add(time.Minute), clientID, change) }},
+		{"Denied", 1, nil, func(n int) error { _, err := s.Denied(ctx, fmt.Sprint(n)); return err }},
 		{"Record", 1, nil, func(int) error { return s.Record(ctx, audit.Entry{Time: epoch, Event: audit.SignInFailed}) }},
 	} {
 		least := int64(math.MaxInt64) // a statement costs one more when a connection first meets it, and so does a connection that was left alone for a second
@@ -422,7 +453,8 @@ func TestTextThatNoColumnTakes(t *testing.T) {
 		_, user := s.User(t.Context(), text)
 		_, login := s.UserByLogin(t.Context(), text)
 		_, consent := s.Consent(t.Context(), text, text)
-		for _, err := range []error{client, resource, user, login, consent, s.RemoveClient(t.Context(), text, change), s.RemoveUser(t.Context(), text, change)} {
+		_, device := s.Device(t.Context(), text, epoch)
+		for _, err := range []error{client, resource, user, login, consent, device, s.RemoveClient(t.Context(), text, change), s.RemoveResource(t.Context(), text, change), s.RemoveUser(t.Context(), text, change)} {
 			if !errors.Is(err, storage.ErrNotFound) {
 				t.Errorf("%q: %v", text, err)
 			}

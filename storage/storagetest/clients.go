@@ -23,6 +23,7 @@ func fullClient(id string) storage.Client {
 		RegistrationTokens: []storage.Hash{storage.HashOf([]byte("r"))},
 		RedirectURIs:       []string{redirectURI, "https://app.example/other"}, PostLogoutRedirectURIs: []string{"https://app.example/"},
 		GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"}, Scopes: []string{"openid"}, IDTokenAlg: "RS256",
+		Access: []storage.Access{{Resource: "https://api.example/", Scopes: []string{"read"}}}, Resources: []string{"https://orders.example/"},
 		IDTokenClaims: storage.ClaimsByScope, RefreshRotation: storage.RotationKeep, PKCE: storage.PKCERequired, Trusted: true,
 		DefaultMaxAge: new(300), RequireAuthTime: true, ClientURI: "https://app.example", LogoURI: "https://app.example/l.png",
 		PolicyURI: "https://app.example/p", TosURI: "https://app.example/t", Contacts: []string{"a@example.com"}, Created: now, Updated: now,
@@ -225,7 +226,8 @@ var clientCases = []testCase{
 func fullResource(id string) storage.Resource {
 	return storage.Resource{
 		ID: id, Name: "API", Scopes: []storage.Scope{{Name: "read", Text: "Read all"}, {Name: "write"}}, Format: storage.FormatJWT, Alg: "ES256", Typ: "at+jwt",
-		Lifetime: 10 * time.Minute, Claims: []string{"groups"}, Updated: now,
+		Lifetime: 10 * time.Minute, Claims: []string{"groups"}, Updated: now, Origin: storage.OriginOperator, Open: true, Created: now,
+		Permissions: []storage.Permission{{Name: "orders:refund", Roles: []string{"clerk"}, Groups: []string{"finance"}}},
 	}
 }
 
@@ -245,6 +247,56 @@ var resourceCases = []testCase{
 	{"Resource of an unknown id is ErrNotFound", func(r *room) {
 		_, err := r.Resource(r.ctx(), storage.DefaultResource)
 		r.refused(err, storage.ErrNotFound)
+	}},
+	{"Resources returns all resources, by id", func(r *room) {
+		var want []storage.Resource
+		for _, id := range []string{"https://b.example/", "", "https://a.example/"} {
+			saved, err := r.SaveResource(r.ctx(), fullResource(id), change)
+			r.ok(err)
+			want = append(want, saved)
+		}
+		got, err := r.Resources(r.ctx())
+		r.ok(err)
+		r.same(got, []storage.Resource{want[1], want[2], want[0]})
+	}},
+	{"what a resource or a client is returned as is the caller's own to change", func(r *room) {
+		_, err := r.SaveResource(r.ctx(), fullResource(""), change)
+		r.ok(err)
+		_, err = r.SaveClient(r.ctx(), fullClient("app"), change)
+		r.ok(err)
+		for range 2 {
+			resource, err := r.Resource(r.ctx(), "")
+			r.ok(err)
+			r.same(resource.Permissions, fullResource("").Permissions)
+			r.same(resource.Scopes, fullResource("").Scopes)
+			resource.Scopes[0].Name, resource.Permissions[0].Name, resource.Permissions[0].Roles[0], resource.Permissions[0].Groups[0] = "x", "x", "x", "x"
+			client, err := r.Client(r.ctx(), "app")
+			r.ok(err)
+			r.same(client.Access, fullClient("app").Access)
+			r.same(client.Resources, fullClient("app").Resources)
+			client.Access[0].Resource, client.Access[0].Scopes[0], client.Resources[0] = "x", "x", "x"
+		}
+	}},
+	{"RemoveResource removes a resource, whatever its revision; its id may be given again; unknown is ErrNotFound", func(r *room) {
+		for _, id := range []string{storage.DefaultResource, "https://api.example/"} {
+			saved, err := r.SaveResource(r.ctx(), fullResource(id), change)
+			r.ok(err)
+			_, err = r.SaveResource(r.ctx(), saved, change)
+			r.ok(err)
+			r.ok(r.RemoveResource(r.ctx(), id, change))
+			_, err = r.Resource(r.ctx(), id)
+			r.refused(err, storage.ErrNotFound)
+			r.wroteNothing(func() { r.refused(r.RemoveResource(r.ctx(), id, change), storage.ErrNotFound) })
+			_, err = r.SaveResource(r.ctx(), saved, change)
+			r.refused(err, storage.ErrNotFound)
+			again, err := r.SaveResource(r.ctx(), fullResource(id), change)
+			r.ok(err)
+			r.same(again.Revision, uint64(1))
+		}
+		e := audit.Entry{Time: now, Event: audit.ResourceRemoved, Origin: origin, Detail: change.Detail}
+		api := e
+		api.Detail = "https://api.example/: " + change.Detail
+		r.logged(e, api)
 	}},
 	{"SaveResource compares revisions like SaveClient", func(r *room) {
 		first, err := r.SaveResource(r.ctx(), fullResource("https://api.example/"), change)

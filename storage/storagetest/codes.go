@@ -398,6 +398,7 @@ var redeemCases = []testCase{
 		r.refusedRedemption(storage.ErrOtherClient, func(d *storage.Redemption) { d.Client = "another" })
 		r.refusedRedemption(storage.ErrExpired, func(d *storage.Redemption) { d.Now = now.Add(time.Minute) })
 		r.refusedRedemption(storage.ErrRedirectURI, func(d *storage.Redemption) { d.RedirectURI += "/" })
+		r.refusedRedemption(storage.ErrTarget, func(d *storage.Redemption) { d.Resources = []string{"https://api.example/"} })
 		r.refusedRedemption(storage.ErrVerifier, func(d *storage.Redemption) { d.Verifier = "" })
 	}},
 	{"an unknown code or another secret is ErrNotFound, and nothing is written", func(r *room) {

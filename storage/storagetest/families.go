@@ -104,6 +104,7 @@ var rotateCases = []testCase{
 		}{
 			{storage.ErrOtherClient, f, func(u *storage.Rotation) { u.Client = "another" }},
 			{storage.ErrScope, f, func(u *storage.Rotation) { u.Scopes = []string{"openid", "admin"} }},
+			{storage.ErrTarget, f, func(u *storage.Rotation) { u.Resources = []string{storage.DefaultResource, "https://api.example/"} }},
 			{storage.ErrExpired, f, func(u *storage.Rotation) { u.Now = f.IdleExpires }},
 			{storage.ErrNotFound, bound, func(*storage.Rotation) {}},
 		} {

@@ -126,7 +126,7 @@ func Moving(t *testing.T, open func(t *testing.T) storage.Store) {
 				logins++
 			}, func(f storage.Fault) { from.Errorf("%+v", f) }))
 			from.ok(rows.Compare(want.Sums(), got.Sums()))
-			from.same(logins, 2)
+			from.same(logins, 3)
 		}},
 	} {
 		t.Run("Moving/"+c.sentence, func(t *testing.T) {

@@ -42,6 +42,10 @@ type furniture struct {
 	owed            []storage.Notice
 	marks           storage.Marks
 	history         storage.History
+	device          storage.Handle // that its user agreed to
+	waiting         storage.DeviceGrant
+	spent           storage.Handle
+	granted         storage.Family
 	entries         []audit.Entry
 }
 
@@ -70,6 +74,14 @@ func (r *room) furnish() (f furniture) {
 	r.ok(err)
 	f.initial, f.wantInitial = r.newInitial(3)
 	r.ok(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change))
+	dora := r.newVisit("dora")
+	f.device, _ = r.approved(dora, "APPROVED", true)
+	f.spent, _ = r.approved(dora, "SPENT", true)
+	_, err = r.polled(poll(f.spent))
+	r.ok(err)
+	_, f.waiting = r.newDevice("WAITING")
+	f.granted = r.granted(dora.user)
+	r.ok(r.DenyToken(r.ctx(), "jti", now.Add(time.Minute+time.Nanosecond), clientID, change))
 	f.owed = r.furnishOutbox()
 	f.marks = r.marks(now)
 	f.visit.session.Clients = []string{clientID} // it took part since
@@ -136,6 +148,23 @@ func (r *room) has(f furniture) {
 	r.ok(err)
 	r.same(families, []storage.Family{f.moved})
 	r.refused(r.SpendAssertion(r.ctx(), clientID, "j1", now.Add(time.Minute), change), storage.ErrSpent)
+	waiting, err := r.Device(r.ctx(), "WAITING", now)
+	r.ok(err)
+	r.same(waiting, f.waiting)
+	_, next := makeDevice("NEXT")
+	r.refused(r.BeginDevice(r.ctx(), next, 1), storage.ErrTooMany)
+	r.ok(r.BeginDevice(r.ctx(), next, 2)) // those that were decided do not count
+	_, next = makeDevice("SPENT")
+	r.refused(r.BeginDevice(r.ctx(), next, 99), storage.ErrExists)
+	polled, err := r.polled(poll(f.device))
+	r.ok(err)
+	r.same(polled.User.Sub, "dora")
+	_, err = r.polled(poll(f.spent))
+	r.refused(err, storage.ErrSpent)
+	r.alive(f.granted)
+	denied, err := r.Denied(r.ctx(), "jti")
+	r.ok(err)
+	r.same(denied, true)
 	kept, err := r.TakeRequest(r.ctx(), f.kept, now)
 	r.ok(err)
 	r.same(kept, f.wantKept)

@@ -27,7 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 	}{
 		{"Clients", clientCases}, {"Resources", resourceCases}, {"Users", userCases}, {"Rings", ringCases}, {"Browsers", browserCases},
 		{"Consents", consentCases}, {"Interactions", interactionCases}, {"SignIn", signInCases}, {"KeptRequests", keptCases},
-		{"Authorize", issueCases}, {"RedeemCode", redeemCases}, {"RotateFamily", rotateCases}, {"Families", familyCases},
+		{"Authorize", issueCases}, {"RedeemCode", redeemCases}, {"Devices", deviceCases}, {"RotateFamily", rotateCases}, {"Families", familyCases}, {"GrantFamily", grantCases}, {"Denials", denialCases},
 		{"Assertions", assertionCases}, {"InitialTokens", initialTokenCases}, {"Endings", endingCases}, {"Outbox", outboxCases},
 		{"Statuses", statusCases}, {"Histories", historyCases}, {"Audit", auditCases}, {"Chain", chainCases}, {"Upkeep", upkeepCases},
 	} {
