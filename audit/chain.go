@@ -141,6 +141,20 @@ func (r Record) Entries() (entries []Entry, err error) {
 	return entries, nil
 }
 
+// Each calls f with each entry of r, until f fails, and returns that error or the one of [Record.Entries].
+func (r Record) Each(f func(Entry) error) error {
+	entries, err := r.Entries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Time is that of the first entry; zero where there is none.
 func (r Record) Time() time.Time {
 	dec := json.NewDecoder(bytes.NewReader(r.Body))

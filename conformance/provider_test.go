@@ -69,7 +69,7 @@ func start(t *testing.T, v variant, options ...option) *provider {
 	var scopes []string // that the operator added
 	s := providertest.New(t, func(c *providertest.Config) {
 		c.TLS, c.Passwords, c.Notices = true, in, true
-		c.Fetch = fetch.New(fetch.Options{CA: trusted(), Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+		c.Fetch = fetch.New(fetch.Options{Timeout: time.Minute, CA: trusted(), Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 		if v.registered {
 			registrationBy("open")(c)
 		}

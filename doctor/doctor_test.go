@@ -231,7 +231,7 @@ func TestBroken(t *testing.T) {
 			[]string{"tls-version|failure|TLS 1.1 is accepted"}},
 		"the clock is ten minutes ahead": {breaks{answer: func(_ *http.Request, a *httptest.ResponseRecorder) {
 			a.Header().Set("Date", time.Now().Add(10*time.Minute).UTC().Format(http.TimeFormat))
-		}}, []string{"clock|failure|10m0s ahead of"}},
+		}}, []string{"clock|failure|ahead of"}},
 		"the clock is ten seconds behind": {breaks{answer: func(_ *http.Request, a *httptest.ResponseRecorder) {
 			a.Header().Set("Date", time.Now().Add(-10*time.Second).UTC().Format(http.TimeFormat))
 		}}, []string{"clock|warning|behind"}},

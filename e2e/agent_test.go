@@ -9,7 +9,6 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -29,7 +28,7 @@ func newAgent(user, password string) *agent {
 		panic(err) // only for options, and there are none
 	}
 	return &agent{user: user, password: password, http: &http.Client{
-		Jar: jar, Timeout: 20 * time.Second, Transport: &http.Transport{},
+		Jar: jar, Timeout: patience, Transport: &http.Transport{},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

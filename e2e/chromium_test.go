@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a page may take. It only matters when something is broken.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // chromium is a browser process with an empty profile, and one tab in it. Its methods fail the test.
 type chromium struct {
@@ -67,7 +67,7 @@ func startChromium(t *testing.T, more ...chromedp.ExecAllocatorOption) *chromium
 		chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.UserDataDir(filepath.Join(dir, "profile")),
 		chromedp.Env("TMPDIR=" + dir), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("password-store", "basic"), chromedp.WindowSize(1280, 900)}
+		chromedp.Flag("password-store", "basic"), chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(patience)}
 	alloc, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	ctx, closeTab := chromedp.NewContext(alloc)
 	c := &chromium{t: t, ctx: ctx}

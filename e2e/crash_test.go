@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"text/template"
@@ -84,6 +85,8 @@ type crashing struct {
 	ended []string    // refresh tokens of families that have ended; none may ever work again
 
 	acknowledged, unanswered, done, codes int
+
+	answered atomic.Int64 // refreshes under load
 }
 
 // line is one line of refresh tokens.
@@ -189,6 +192,8 @@ func (w *crashing) newLine() *line {
 // loadAndKill uses the server from many sides until it dies.
 func (w *crashing) loadAndKill() {
 	w.t.Helper()
+	const enough = 2 * refreshes
+	w.answered.Store(0)
 	var wg sync.WaitGroup
 	for _, l := range w.lines {
 		wg.Go(func() {
@@ -203,6 +208,9 @@ func (w *crashing) loadAndKill() {
 		}
 	})
 	time.Sleep(shortest + time.Duration(w.random.Int64N(int64(longest-shortest))))
+	for began := time.Now(); w.answered.Load() < enough && !w.t.Failed() && time.Since(began) < patience; { // a slow machine needs longer for as much
+		time.Sleep(time.Millisecond)
+	}
 	w.server.end(os.Kill)
 	wg.Wait()
 	if w.t.Failed() {
@@ -227,6 +235,7 @@ func (w *crashing) refreshUntilDead(l *line) error {
 			return err
 		}
 		l.take(token)
+		w.answered.Add(1)
 	}
 }
 
@@ -375,7 +384,7 @@ func (w *crashing) active(token string) (bool, error) {
 // checkFile looks at the pages of the store itself.
 func (w *crashing) checkFile() {
 	w.t.Helper()
-	db, err := bbolt.Open(filepath.Join(w.folder, "data", "signet.db"), 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	db, err := bbolt.Open(filepath.Join(w.folder, "data", "signet.db"), 0o600, &bbolt.Options{ReadOnly: true, Timeout: patience})
 	if err != nil {
 		w.t.Fatal(err)
 	}

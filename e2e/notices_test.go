@@ -83,14 +83,14 @@ func (a *told) sessions() (sessions, times int) {
 	return len(a.heard), times
 }
 
-func (a *told) await(t *testing.T, within time.Duration, what string, good func(sessions, times int) bool) {
+func (a *told) await(t *testing.T, what string, good func(sessions, times int) bool) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		sessions, times := a.sessions()
 		if good(sessions, times) {
 			return
 		}
-		if time.Since(began) > within {
+		if time.Since(began) > patience {
 			t.Fatalf("%s: it heard of %d sessions, %d times", what, sessions, times)
 		}
 	}
@@ -257,9 +257,9 @@ func TestNoticesSurvive(t *testing.T) {
 			if done := w.end(0, "--no-wait"); len(done.Receipts) != 1 || done.Receipts[0].State != storage.NoticePending {
 				t.Errorf("%+v", done)
 			}
-			w.app.await(t, patience, "tried", func(sessions, times int) bool { return sessions == 3 && times >= 4 })
+			w.app.await(t, "tried", func(sessions, times int) bool { return sessions == 3 && times >= 4 })
 			w.app.now(nil)
-			w.app.await(t, patience, "tried again", func(_, times int) bool { return times >= 5 })
+			w.app.await(t, "tried again", func(_, times int) bool { return times >= 5 })
 
 			// The server is killed while an attempt is under way.
 			reached := make(chan struct{}, 10)
@@ -274,7 +274,7 @@ func TestNoticesSurvive(t *testing.T) {
 			w.app.now(nil)
 			_, before := w.app.sessions()
 			w.start(0)
-			w.app.await(t, time.Minute, "after kill -9", func(sessions, times int) bool { return sessions == 4 && times > before })
+			w.app.await(t, "after kill -9", func(sessions, times int) bool { return sessions == 4 && times > before })
 
 			// It is ended while no server runs, and told by the next one.
 			w.signIn(1)
@@ -288,7 +288,7 @@ func TestNoticesSurvive(t *testing.T) {
 				t.Errorf("%s", out)
 			}
 			w.start(0)
-			w.app.await(t, patience, "after the start", func(sessions, _ int) bool { return sessions == 5 })
+			w.app.await(t, "after the start", func(sessions, _ int) bool { return sessions == 5 })
 
 			// One that refuses is listed.
 			w.app.now(func(w http.ResponseWriter, _ *http.Request) {
@@ -321,7 +321,7 @@ func TestNoticesOfTwoNodes(t *testing.T) {
 	w.signIn(browsers)
 	w.app.now(func(http.ResponseWriter, *http.Request) { time.Sleep(50 * time.Millisecond) }) // long enough for both to work
 	w.end(0, "--no-wait")
-	w.app.await(t, patience, "by both", func(sessions, _ int) bool { return sessions == browsers })
+	w.app.await(t, "by both", func(sessions, _ int) bool { return sessions == browsers })
 	time.Sleep(3 * time.Second) // somebody who had it in hand as well would have sent it by now
 	if sessions, times := w.app.sessions(); sessions != times {
 		t.Errorf("%d sessions, told %d times", sessions, times)
@@ -342,12 +342,12 @@ func TestNoticesOfTwoNodes(t *testing.T) {
 	w.servers[0].end(os.Kill)
 	w.app.now(nil)
 	close(going)
-	w.app.await(t, time.Minute, "by the other", func(sessions, _ int) bool { return sessions == 2*browsers })
+	w.app.await(t, "by the other", func(sessions, _ int) bool { return sessions == 2*browsers })
 	if w.app.twice {
 		t.Error("one session was told of by two at once")
 	}
 	for began := time.Now(); !strings.Contains(w.must(1, "notice", "list"), "No notice is pending"); time.Sleep(200 * time.Millisecond) {
-		if time.Since(began) > time.Minute {
+		if time.Since(began) > patience {
 			t.Fatal(w.must(1, "notice", "list"))
 		}
 	}

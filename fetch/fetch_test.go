@@ -98,7 +98,7 @@ func TestHostileServer(t *testing.T) {
 	t.Parallel()
 	server, ca, _ := hostile(t)
 	patient := New(Options{Allow: loopback, CA: ca, Timeout: time.Minute, MaxBytes: 1000})
-	hasty := New(Options{Allow: loopback, CA: ca, Timeout: time.Second, MaxBytes: 1000})
+	hasty := New(Options{Allow: loopback, CA: ca, Timeout: 3 * time.Second, MaxBytes: 1000}) // the handshake is in it
 	for path, c := range map[string]struct {
 		refused bool
 		says    string // of the error; "" if it is good
@@ -152,36 +152,39 @@ func TestHostileServer(t *testing.T) {
 // A server that takes connections and says nothing is left soon after the fetch has ended, on both sides.
 func TestSilentHandshake(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
 	for _, scheme := range []string{"https", "http"} {
-		left := make(chan error, 1)
-		go func() {
-			conn, err := l.Accept()
-			if err == nil {
-				defer conn.Close()
-				_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-				_, err = io.Copy(io.Discard, conn)
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
 			}
-			left <- err
-		}()
-		client := New(Options{Allow: loopback, Timeout: 100 * time.Millisecond})
-		if _, err := client.Get(t.Context(), scheme+"://"+l.Addr().String()+"/"); err == nil || errors.Is(err, ErrRefused) {
-			t.Errorf("%s: %v", scheme, err)
-		}
-		if err := <-left; err != nil && !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("%s: the connection is still there: %v", scheme, err)
-		}
+			left := make(chan error, 1)
+			go func() {
+				conn, err := l.Accept()
+				if err == nil {
+					defer conn.Close()
+					_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+					_, err = io.Copy(io.Discard, conn)
+				}
+				left <- err
+			}()
+			t.Cleanup(func() { l.Close() })
+			client := New(Options{Allow: loopback, Timeout: 2 * time.Second})
+			if _, err := client.Get(t.Context(), scheme+"://"+l.Addr().String()+"/"); err == nil || errors.Is(err, ErrRefused) {
+				t.Error(err)
+			}
+			if err := <-left; err != nil && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the connection is still there: %v", err)
+			}
+		})
 	}
 }
 
 func TestWhatIsSent(t *testing.T) {
 	t.Parallel()
 	server, ca, _ := hostile(t)
-	client := New(Options{Allow: loopback, CA: ca})
+	client := New(Options{Allow: loopback, CA: ca, Timeout: time.Minute})
 	for range 2 { // the second time there would be a cookie
 		d, err := client.Get(t.Context(), server.URL+"/good?a=b#fragment", "application/json", "text/plain")
 		if want := "GET|/good?a=b|application/json, text/plain||"; err != nil || string(d.Body) != want || d.Fresh != 10*time.Minute {
@@ -196,14 +199,14 @@ func TestNoProxyOfTheEnvironment(t *testing.T) {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"} {
 		t.Setenv(name, "http://127.0.0.1:1")
 	}
-	if _, err := New(Options{Allow: loopback, CA: ca}).Get(t.Context(), server.URL+"/good"); err != nil {
+	if _, err := New(Options{Allow: loopback, CA: ca, Timeout: time.Minute}).Get(t.Context(), server.URL+"/good"); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestURLs(t *testing.T) {
 	t.Parallel()
-	client := New(Options{Timeout: 200 * time.Millisecond})
+	client := New(Options{})
 	for _, address := range []string{
 		"", "/path", "//host.example/", "https:", "https://", "https:///path", "https://:443/", "https:host.example",
 		"ftp://host.example/", "file:///etc/passwd", "gopher://127.0.0.1:70/", "data:application/json,{}", "HTTPX://host.example/", "javascript:1",
@@ -272,13 +275,13 @@ func TestHTTPOnlyToAllowedAddresses(t *testing.T) {
 	t.Parallel()
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) }))
 	t.Cleanup(plain.Close)
-	if _, err := New(Options{Allow: loopback}).Get(t.Context(), plain.URL); err != nil {
+	if _, err := New(Options{Allow: loopback, Timeout: time.Minute}).Get(t.Context(), plain.URL); err != nil {
 		t.Error(err)
 	}
 	if _, err := New(Options{}).Get(t.Context(), plain.URL); !errors.Is(err, ErrRefused) {
 		t.Error(err)
 	}
-	if _, err := New(Options{Timeout: time.Second}).Get(t.Context(), "http://1.1.1.1/"); !errors.Is(err, ErrRefused) {
+	if _, err := New(Options{}).Get(t.Context(), "http://1.1.1.1/"); !errors.Is(err, ErrRefused) {
 		t.Errorf("http to a public address: %v", err)
 	}
 }
@@ -286,11 +289,11 @@ func TestHTTPOnlyToAllowedAddresses(t *testing.T) {
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	server, ca, calls := hostile(t)
-	if _, err := New(Options{Allow: loopback}).Get(t.Context(), server.URL+"/good"); err == nil {
+	if _, err := New(Options{Allow: loopback, Timeout: time.Minute}).Get(t.Context(), server.URL+"/good"); err == nil {
 		t.Error("a certificate of nobody's is believed")
 	}
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-	if _, err := New(Options{Allow: loopback, CA: ca}).Get(t.Context(), "https://localhost:"+port+"/good"); err == nil {
+	if _, err := New(Options{Allow: loopback, CA: ca, Timeout: time.Minute}).Get(t.Context(), "https://localhost:"+port+"/good"); err == nil {
 		t.Error("a certificate of another name is believed")
 	}
 	if calls.Load() != 0 {
@@ -404,7 +407,7 @@ func TestNamesThatChange(t *testing.T) {
 func TestFetchesAtOnce(t *testing.T) {
 	t.Parallel()
 	server, ca, calls := hostile(t)
-	client := New(Options{Allow: loopback, CA: ca, Timeout: 2 * time.Second, AtOnce: 2})
+	client := New(Options{Allow: loopback, CA: ca, Timeout: 3 * time.Second, AtOnce: 2})
 	ended := make(chan error, 10)
 	for range cap(ended) {
 		go func() {

@@ -42,7 +42,7 @@ func nobody(t *testing.T, log *slog.Logger) *Sender {
 }
 
 func to(t *testing.T, port int, log *slog.Logger) *Sender {
-	s, err := New(Options{Host: "127.0.0.1", Port: port, TLS: Clear, From: "id@example.com", Name: "id.example.com", Timeout: time.Second, Log: log})
+	s, err := New(Options{Host: "127.0.0.1", Port: port, TLS: Clear, From: "id@example.com", Name: "id.example.com", Timeout: time.Minute, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,13 +67,11 @@ func hello() (Message, error) {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 500 {
-		if ok() {
-			return
+	for began := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("%s: not within half a minute", what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("%s: not within five seconds", what)
 }
 
 func TestOutgoing(t *testing.T) {
@@ -152,7 +150,7 @@ func TestOutgoing(t *testing.T) {
 		for range waiting + 10 {
 			o.Put(hello)
 		}
-		if took := time.Since(began); took > 500*time.Millisecond {
+		if took := time.Since(began); took > 20*time.Second { // whoever waited for the server would wait a minute
 			t.Errorf("it took %v", took)
 		}
 		if n := strings.Count(log.String(), "dropped"); n != 10 {
@@ -166,7 +164,7 @@ func TestOutgoing(t *testing.T) {
 		}
 		began = time.Now()
 		o.Close()
-		if took := time.Since(began); took > 3*time.Second {
+		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("the end took %v", took)
 		}
 	})

@@ -70,7 +70,7 @@ func TestReloadKeepsWhatWasFetched(t *testing.T) {
 	}))
 	t.Cleanup(site.Close)
 	way := func() *fetch.Client {
-		return fetch.New(fetch.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+		return fetch.New(fetch.Options{Timeout: time.Minute, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	}
 	s := providertest.New(t, func(c *providertest.Config) { c.Fetch = way() })
 	c, _ := s.Client(clients.Web, "keyed", func(c *storage.Client) {

@@ -35,7 +35,7 @@ func TestAssertionsAtEachEndpoint(t *testing.T) {
 	t.Cleanup(site.Close)
 	closed := providertest.New(t) // nothing but public addresses
 	s := providertest.New(t, func(c *providertest.Config) {
-		c.Fetch = fetch.New(fetch.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+		c.Fetch = fetch.New(fetch.Options{Timeout: time.Minute, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	})
 	keyed := func(c *storage.Client) { c.TokenEndpointAuthMethod, c.JWKSURI = clients.AuthKeyJWT, site.URL }
 

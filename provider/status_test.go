@@ -223,7 +223,7 @@ func twoNodes(t *testing.T) (one, two *providertest.Server) {
 	t.Helper()
 	at := postgrestest.Database(t)
 	node := func(issuer string) *providertest.Server {
-		store, err := postgres.Open(t.Context(), postgres.Options{URL: at, Log: slog.New(slog.DiscardHandler)})
+		store, err := postgres.Open(t.Context(), postgres.Options{URL: at, Log: slog.New(slog.DiscardHandler), Timeout: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}

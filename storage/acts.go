@@ -180,7 +180,7 @@ type Codes interface {
 	// and the user's epoch unchanged, otherwise ErrEnded or ErrExpired.
 	Authorize(ctx context.Context, i Issue) error
 	// RedeemCode spends a code and stores the family that it turns into, in one commit, if [Code.Redeem] agrees and the user may still
-	// sign in and has not withdrawn what the client had (ErrEnded otherwise; for a code without offline_access the session must be live as well). The
+	// sign in and has not withdrawn what the client had, even if it was allowed anew since (ErrEnded otherwise; for a code without offline_access the session must be live as well). The
 	// family's authorization is the code's. Of concurrent calls one returns nil. A later one, expired or not, ends that family, and
 	// the one of the front channel that was issued with the code, in its own commit and returns ErrSpent, however often, with the code,
 	// which names the family; the first is recorded. Any other refusal leaves the code as good as it was; the first five of a code are
@@ -191,10 +191,10 @@ type Codes interface {
 // Issue is one authorization and what its response carries. Neither code nor family: an ID token alone.
 type Issue struct {
 	Authorization Authorization
-	// Code is the code, if there is one. Its Authorization and Front are set by the act.
+	// Code is the code, if there is one. Its Authorization, Withdrawn and Front are set by the act.
 	Code *Code
-	// Front is the family of an access token that the response itself carries, if it carries one. Its Authorization is set by the act,
-	// see [Authorization.InFront].
+	// Front is the family of an access token that the response itself carries, if it carries one. Its Authorization in the store is set by the
+	// act, see [Authorization.InFront]. Its Status is set to the number that the store gives it, here as well: the token carries it.
 	Front *Family
 	// Interaction is spent by it, where the browser was asked something: of concurrent calls one succeeds; refused as by
 	// [Interactions.Interaction]. Zero: nobody was asked.

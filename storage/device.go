@@ -27,6 +27,7 @@ type DeviceGrant struct {
 	Polled   time.Time     `json:"polled,omitzero"`
 
 	Authorization Authorization `json:"authorization,omitzero"` // of the user who agreed
+	Withdrawn     uint32        `json:"withdrawn,omitempty"`    // as of [Code]
 	Family        ID            `json:"family,omitempty"`       // what it was spent on
 	Replayed      bool          `json:"replayed,omitempty"`     // it came again after that, and that is recorded
 }

@@ -21,7 +21,7 @@ type Endings interface {
 	// it is live, goes on in the new epoch. Unknown: ErrNotFound.
 	EndUser(ctx context.Context, sub string, o Change) (Ended, error)
 	// Withdraw takes back what the user allowed the client: the consent goes, the families that the user's sessions gave it end, codes that
-	// are under way are worth nothing, and the sessions forget the client, which gets a notice for each. Nothing to take back is no error.
+	// are under way are worth nothing, whatever the user allows afterwards, and the sessions forget the client, which gets a notice for each. Nothing to take back is no error.
 	Withdraw(ctx context.Context, sub, client string, o Change) (Ended, error)
 
 	// Sessions returns the user's sessions that are live at now, the last used one last. Families returns the user's families that have neither

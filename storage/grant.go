@@ -118,6 +118,7 @@ type Code struct {
 	Challenge     string        `json:"code_challenge,omitempty"`
 	Nonce         string        `json:"nonce,omitempty"`
 	Expires       time.Time     `json:"expires"`
+	Withdrawn     uint32        `json:"withdrawn,omitempty"` // the session's [Session.TimesWithdrawn] for the client, when it was issued
 	Spent         bool          `json:"spent,omitempty"`
 	Front         ID            `json:"front,omitempty"`    // the family of the access token that went out with it
 	Family        ID            `json:"family,omitempty"`   // what it was spent on

@@ -89,9 +89,27 @@ type Session struct {
 	EndedBy     string    `json:"ended_by,omitempty"` // why, in a few words
 	Kept        bool      `json:"kept,omitempty"`     // the user chose to stay signed in at this browser
 
-	Clients   []string `json:"clients,omitempty"` // which clients took part
-	Address   string   `json:"address,omitempty"`
-	UserAgent string   `json:"user_agent,omitempty"`
+	Clients   []string     `json:"clients,omitempty"` // which clients took part
+	Withdrawn []Withdrawal `json:"withdrawn,omitempty"`
+	Address   string       `json:"address,omitempty"`
+	UserAgent string       `json:"user_agent,omitempty"`
+}
+
+// Withdrawal says how often what a client had in a session was taken back ([Endings.Withdraw]). A code is good for what was allowed after the
+// last time, by this number and not by the clocks.
+type Withdrawal struct {
+	Client string `json:"client"`
+	Times  uint32 `json:"times"`
+}
+
+// TimesWithdrawn is how often what the client had in s was taken back.
+func (s Session) TimesWithdrawn(client string) uint32 {
+	for _, w := range s.Withdrawn {
+		if w.Client == client {
+			return w.Times
+		}
+	}
+	return 0
 }
 
 // Live says whether s still signs u in at the instant now: nil, ErrEnded or ErrExpired.

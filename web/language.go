@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -44,6 +45,19 @@ type voice struct {
 	tag      string
 	messages map[Text]string // nil for English
 }
+
+// voices are those of all languages, by their tags. What they say never changes, so pages and letters share them.
+var voices = sync.OnceValues(func() (map[string]voice, error) {
+	all := map[string]voice{}
+	for _, tag := range Languages() {
+		v, err := newVoice(tag)
+		if err != nil {
+			return nil, err
+		}
+		all[tag] = v
+	}
+	return all, nil
+})
 
 func newVoice(tag string) (voice, error) {
 	v := voice{tag: tag}

@@ -24,14 +24,12 @@ func NewLetters(issuer string) (*Letters, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: issuer: %w", err)
 	}
-	l := &Letters{host: u.Host, voices: map[string]voice{}}
+	l := &Letters{host: u.Host}
 	if l.languages, err = newChooser(Languages()); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	for _, tag := range l.languages.tags {
-		if l.voices[tag], err = newVoice(tag); err != nil {
-			return nil, fmt.Errorf("web: %w", err)
-		}
+	if l.voices, err = voices(); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
 	}
 	l.html, err = template.ParseFS(templateFiles, "templates/letter.html")
 	if err != nil {

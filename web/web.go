@@ -1,11 +1,11 @@
-// Package web renders what people see in their browser: the pages of the provider, their stylesheet and two scripts.
+// Package web renders what people see in their browser: the pages of the provider, their stylesheet and three scripts.
 //
 // Each page is a typed struct (SignIn, Consent, …) that the rooms above fill and hand to [Pages.Write]. The struct names its template
 // and its policy: which security headers the page carries and why. Nothing else decides either.
 //
 // Everything is embedded and rendered on the server. There is no build step, no request to a third party, no inline script or
-// style, and no script at all but the one that sends a form_post response on its way, which also has a button, and the one that answers the
-// apps that hold the check-session page in a frame.
+// style, and no script at all but the one that sends a form_post response on its way, which also has a button, the one that answers the
+// apps that hold the check-session page in a frame, and the one that goes on from the page that signs out of apps, which has a link as well.
 //
 // They are said in the language that the person reads; language.go has how it is found and where the words are.
 //
@@ -50,8 +50,12 @@ func New(issuer string) (*Pages, error) {
 	if p.languages, err = newChooser(Languages()); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	for _, tag := range p.languages.tags {
-		if p.templates[tag], err = p.parse(tag); err != nil {
+	all, err := voices()
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	for tag, v := range all {
+		if p.templates[tag], err = p.parse(v); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 	}
@@ -59,11 +63,7 @@ func New(issuer string) (*Pages, error) {
 }
 
 // parse makes the templates of one language.
-func (p *Pages) parse(tag string) (map[string]*template.Template, error) {
-	v, err := newVoice(tag)
-	if err != nil {
-		return nil, err
-	}
+func (p *Pages) parse(v voice) (map[string]*template.Template, error) {
 	layout, err := template.New("layout.html").Funcs(p.funcs(v)).ParseFS(templateFiles, "templates/layout.html", "templates/account.html")
 	if err != nil {
 		return nil, err

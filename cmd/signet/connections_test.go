@@ -76,10 +76,10 @@ func TestConnectionsAreBounded(t *testing.T) {
 		dial()
 		first, second := <-accepted, <-accepted
 		refused := dial()
-		if err := refused.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := refused.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := refused.Read(make([]byte, 1)); n != 0 || err == nil {
+		if n, err := refused.Read(make([]byte, 1)); n != 0 || err == nil || isTimeout(err) {
 			t.Errorf("not closed: %v", err)
 		}
 		first.Close()
@@ -122,7 +122,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 // when their time is up.
 func TestSlowConnections(t *testing.T) { // not in parallel: memory is the whole process's
 	srv := httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }), slog.New(slog.DiscardHandler))
-	const header, read = time.Second, 3 * time.Second // so that the test is short; TestStalled waits for the real ones
+	const header, read = 2 * time.Second, 4 * time.Second // so that the test is short; TestStalled waits for the real ones
 	if srv.ReadHeaderTimeout <= header || srv.ReadTimeout <= read || srv.WriteTimeout <= 0 || srv.IdleTimeout <= 0 {
 		t.Fatalf("something has no limit: %+v", srv)
 	}
@@ -168,7 +168,7 @@ func TestSlowConnections(t *testing.T) { // not in parallel: memory is the whole
 		gone.Go(func() {
 			defer conn.Close()
 			defer close(ended)
-			_ = conn.SetReadDeadline(began.Add(limit + 10*time.Second))
+			_ = conn.SetReadDeadline(began.Add(limit + time.Minute))
 			if _, err := io.Copy(io.Discard, bufio.NewReader(conn)); err != nil && isTimeout(err) {
 				t.Errorf("a connection is still open %v after it was opened", time.Since(began))
 			}
@@ -185,7 +185,7 @@ func TestSlowConnections(t *testing.T) { // not in parallel: memory is the whole
 		resp.Body.Close()
 	}
 	gone.Wait()
-	if took := time.Since(began); took > read+8*time.Second {
+	if took := time.Since(began); took > read+time.Minute {
 		t.Errorf("they stayed for %v", took)
 	}
 }
@@ -217,7 +217,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 			s.StartTLS()
 			t.Cleanup(s.Close)
 			for n := range 20 {
-				client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+				client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 					TLSClientConfig: s.Client().Transport.(*http.Transport).TLSClientConfig.Clone(), ForceAttemptHTTP2: s.EnableHTTP2,
 				}}
 				t.Cleanup(client.CloseIdleConnections)

@@ -42,7 +42,11 @@ one says if it does not take it. No server has to run. That it was taken does no
 		if err != nil {
 			return err
 		}
-		sender, err := mailSender(cfg.Config, pool, nil)
+		password, err := mailPassword(cfg.Config)
+		if err != nil {
+			return fmt.Errorf("mail.password_file: %w", err)
+		}
+		sender, err := mailSender(cfg.Config, password, pool, nil)
 		switch {
 		case err != nil:
 			return err
@@ -73,14 +77,10 @@ one says if it does not take it. No server has to run. That it was taken does no
 	return cmd
 }
 
-// mailSender sends by the mail server that is configured; nil if there is none. The log may be nil.
-func mailSender(cfg configs.Config, ca *x509.CertPool, log *slog.Logger) (*mail.Sender, error) {
+// mailSender sends by the mail server that is configured, with the password of [mailPassword]; nil if there is none. The log may be nil.
+func mailSender(cfg configs.Config, password string, ca *x509.CertPool, log *slog.Logger) (*mail.Sender, error) {
 	if cfg.Mail.Host == "" {
 		return nil, nil
-	}
-	password, err := mailPassword(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("mail.password_file: %w", err)
 	}
 	issuer, err := url.Parse(cfg.Issuer)
 	if err != nil {

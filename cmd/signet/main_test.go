@@ -100,18 +100,21 @@ func exits(code int) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// await waits until a URL answers 200.
+// await waits until a URL answers 200, or another status.
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	for range 300 {
+	want := "200"
+	if len(args) > 1 {
+		want = args[1]
+	}
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(50 * time.Millisecond) {
 		if resp, err := http.Get(args[0]); err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if fmt.Sprint(resp.StatusCode) == want {
 				return
 			}
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	ts.Fatalf("%s does not answer", args[0])
+	ts.Fatalf("%s does not answer %s", args[0], want)
 }
 
 // data makes a data folder as a first start leaves it.
@@ -212,7 +215,7 @@ func start(t *testing.T, args ...string) *program {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{t, cancel, make(chan int, 1), &syncBuffer{}}
 	go func() { p.ended <- run(ctx, args, strings.NewReader(""), p.out, p.out, nil) }()
-	for range 600 {
+	for began := time.Now(); time.Since(began) < time.Minute; {
 		select {
 		case code := <-p.ended:
 			t.Fatalf("%v ended with %d: %s", args, code, p.out)
@@ -236,7 +239,7 @@ func (p *program) stop() {
 		if code != done {
 			p.t.Errorf("ended with %d: %s", code, p.out)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Error("does not end")
 	}
 }

@@ -69,11 +69,11 @@ func (s *server) prepare(ctx context.Context, cfg configured, before *setup) (*s
 	} else {
 		next.fetch = fetch.New(fetch.Options{Allow: cfg.OutgoingAllow, CA: pool, Log: s.log, Watch: s.fetching})
 	}
-	if next.mail, err = mailSender(cfg.Config, pool, s.log); err != nil {
-		return nil, err
-	}
 	if next.password, err = mailPassword(cfg.Config); err != nil {
 		return nil, fmt.Errorf("mail.password_file: %w", err)
+	}
+	if next.mail, err = mailSender(cfg.Config, next.password, pool, s.log); err != nil {
+		return nil, err
 	}
 	if next.statements, err = statementKeys(cfg.Config); err != nil {
 		return nil, fmt.Errorf("software_statement_issuers: %w", err)

@@ -145,19 +145,12 @@ type lister struct {
 }
 
 func (l *lister) record(r audit.Record) error {
-	entries, err := r.Entries()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
+	return r.Each(func(e audit.Entry) error {
 		if !l.query.matches(e) {
-			continue
+			return nil
 		}
-		if err := l.enc.Encode(LoggedEntry{r.Sequence, e, l.name(e.User)}); err != nil {
-			return err
-		}
-	}
-	return nil
+		return l.enc.Encode(LoggedEntry{r.Sequence, e, l.name(e.User)})
+	})
 }
 
 func (q EntryQuery) matches(e audit.Entry) bool {

@@ -177,7 +177,7 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	if p.open != nil {
 		e.Interactions.Close(w, *p.open)
 	}
-	tokens, err := e.Issuer.InFront(r.Context(), front)
+	tokens, err := e.Issuer.InFront(r.Context(), *front) // with the number that the act gave its family
 	if err != nil {
 		return err
 	}
@@ -199,8 +199,8 @@ func (e *Endpoint) spend(r *http.Request, object storage.OneTime, t target) erro
 
 // prepare adds to the act what the response type asks for, and returns what the tokens of the response are made of. Nothing is stored
 // yet: what cannot be signed must not spend anything.
-func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s storage.SessionUser, act *storage.Issue) (issue.Front, error) {
-	front := issue.Front{
+func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s storage.SessionUser, act *storage.Issue) (*issue.Front, error) {
+	front := &issue.Front{
 		Granted:     issue.Granted{Client: t.client, User: s.User, Scopes: req.Scopes, Nonce: req.Nonce, Family: storage.Family{Authorization: act.Authorization}},
 		AccessToken: clients.Carries(req.ResponseType, clients.ResponseToken),
 		IDToken:     clients.Carries(req.ResponseType, clients.ResponseIDToken),

@@ -60,7 +60,7 @@ func TestEncryptedRequestObject(t *testing.T) {
 	roots.AddCert(site.Certificate())
 	s := providertest.New(t, func(c *providertest.Config) {
 		c.Keys.Encryption = []string{"RSA-OAEP-256", "ECDH-ES"}
-		c.Fetch = fetch.New(fetch.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, CA: roots})
+		c.Fetch = fetch.New(fetch.Options{Timeout: time.Minute, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, CA: roots})
 	})
 	s.User("alice")
 	signs := newSigner(t)

@@ -267,7 +267,7 @@ func TestRequestURI(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(site.Certificate())
 	s := providertest.New(t, func(c *providertest.Config) {
-		c.Fetch = fetch.New(fetch.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, CA: roots})
+		c.Fetch = fetch.New(fetch.Options{Timeout: time.Minute, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, CA: roots})
 	})
 	closed := providertest.New(t) // public addresses alone
 	s.User("alice")

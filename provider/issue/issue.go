@@ -171,9 +171,6 @@ type Front struct {
 // an ID token alone.
 func (i *Issuer) InFront(ctx context.Context, f Front) (t Tokens, err error) {
 	if f.AccessToken {
-		if err := i.number(ctx, &f.Family); err != nil {
-			return Tokens{}, err
-		}
 		if t, err = i.access(ctx, f.Granted); err != nil {
 			return Tokens{}, err
 		}
@@ -184,16 +181,6 @@ func (i *Issuer) InFront(ctx context.Context, f Front) (t Tokens, err error) {
 		}
 	}
 	return t, nil
-}
-
-// number completes a family that the store made a moment ago with the number that it gave.
-func (i *Issuer) number(ctx context.Context, f *storage.Family) error {
-	if i.Status == nil || f.Status != 0 {
-		return nil
-	}
-	state, err := i.Families.Family(ctx, f.ID)
-	f.Status = state.Family.Status
-	return err
 }
 
 // AccessClaims is the payload of an access token: RFC 9068 section 2.2.

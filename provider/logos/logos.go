@@ -56,8 +56,9 @@ type Options struct {
 // Logos are the logos that were fetched.
 type Logos struct {
 	Options
-	images *lru.Cache[string, image]   // by hash
-	known  *lru.Cache[string, outcome] // by URL
+	images   *lru.Cache[string, image]   // by hash
+	known    *lru.Cache[string, outcome] // by URL
+	patience time.Duration               // of a page
 
 	mu    sync.Mutex
 	going map[string]chan struct{} // by URL; closed when the fetch is over
@@ -76,7 +77,7 @@ type outcome struct {
 
 // New returns Logos that hold nothing yet.
 func New(o Options) *Logos {
-	l := &Logos{Options: o, going: make(map[string]chan struct{})}
+	l := &Logos{Options: o, patience: patience, going: make(map[string]chan struct{})}
 	l.images, _ = lru.New[string, image](maxImages) // fails for a size that is not positive alone
 	l.known, _ = lru.New[string, outcome](maxKnown)
 	return l
@@ -95,7 +96,7 @@ func (l *Logos) URL(ctx context.Context, uri string) string {
 	if over == nil {
 		return ""
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(l.patience)
 	defer timer.Stop()
 	select {
 	case <-over:

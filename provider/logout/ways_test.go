@@ -215,7 +215,7 @@ func TestReceipts(t *testing.T) {
 	t.Cleanup(app.Close)
 	i := start(t, func(c *providertest.Config) {
 		c.Notices = true
-		c.Fetch = fetch.New(fetch.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+		c.Fetch = fetch.New(fetch.Options{Timeout: time.Minute, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	})
 	c, _ := i.Client("web", "Told by the back", func(c *storage.Client) { c.BackchannelLogoutURI, c.Trusted = app.URL, true })
 	i.browser.Code(c)
@@ -231,11 +231,10 @@ func TestReceipts(t *testing.T) {
 	later := func(want string) providertest.Outcome {
 		t.Helper()
 		var o providertest.Outcome
-		for range 300 {
+		for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(10 * time.Millisecond) {
 			if o = i.browser.Open(page); strings.Contains(providertest.Text(o.Page.Body), want) {
 				return o
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
 		t.Fatalf("want %q: %s", want, providertest.Text(o.Page.Body))
 		return o

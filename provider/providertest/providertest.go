@@ -194,7 +194,7 @@ func (c *Config) open(tb testing.TB) storage.Store {
 // Postgres is a new store in PostgreSQL.
 func Postgres(tb testing.TB) storage.Store {
 	tb.Helper()
-	store, err := postgres.Open(tb.Context(), postgres.Options{URL: postgrestest.Database(tb), Log: slog.New(slog.DiscardHandler)})
+	store, err := postgres.Open(tb.Context(), postgres.Options{URL: postgrestest.Database(tb), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute})
 	must(tb, err)
 	return store
 }

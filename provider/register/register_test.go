@@ -963,6 +963,7 @@ func TestSectorIdentifierURI(t *testing.T) {
 	}))
 	t.Cleanup(site.Close)
 	fetching := func(o fetch.Options) func(*providertest.Config) {
+		o.Timeout = time.Minute
 		return func(c *providertest.Config) { c.Fetch = fetch.New(o) }
 	}
 	pool := site.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs

@@ -139,15 +139,7 @@ func (s *Store) Record(ctx context.Context, entries ...audit.Entry) error {
 
 // Entries implements [storage.Audit]. It calls f outside of any transaction, so f may use the store.
 func (s *Store) Entries(ctx context.Context, f func(audit.Entry) error) error {
-	return s.Records(ctx, 0, time.Time{}, func(r audit.Record) error {
-		entries, err := r.Entries()
-		for _, e := range entries {
-			if err == nil {
-				err = f(e)
-			}
-		}
-		return err
-	})
+	return s.Records(ctx, 0, time.Time{}, func(r audit.Record) error { return r.Each(f) })
 }
 
 // Chain implements [storage.Audit]: every commit is in the chain.

@@ -42,16 +42,16 @@ func (s *Store) Authorize(ctx context.Context, i storage.Issue) error {
 		if used, worth := decide.UseSession(session, a.Client, i.Idle, i.Now); worth {
 			sessionRows.put(t, used.ID[:], used)
 		}
-		t.issue(i)
+		t.issue(i, session)
 		return nil
 	})
 }
 
 // issue stores what the response carries.
-func (t *tx) issue(i storage.Issue) {
-	code, front, entries := decide.Issued(i)
+func (t *tx) issue(i storage.Issue, session storage.Session) {
+	code, front, entries := decide.Issued(i, session)
 	if front != nil {
-		t.beginFamily(*front)
+		i.Front.Status = t.beginFamily(*front).Status
 	}
 	if code != nil {
 		codeRows.put(t, code.ID, *code)

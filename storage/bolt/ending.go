@@ -124,17 +124,18 @@ func (s *Store) Withdraw(ctx context.Context, sub, client string, o storage.Chan
 
 // Sessions implements [storage.Endings].
 func (s *Store) Sessions(ctx context.Context, sub string, now time.Time) (live []storage.Session, err error) {
+	var all []storage.SessionUser
 	err = s.view(ctx, func(t *tx) error {
 		user, _ := s.users.get(t, sub)
 		sessions, _ := t.begunBy(sub)
 		for _, session := range sessions {
-			if session.Live(user, now) == nil {
-				live = append(live, session)
-			}
+			all = append(all, storage.SessionUser{Session: session, User: user})
 		}
 		return nil
 	})
-	slices.SortStableFunc(live, func(a, b storage.Session) int { return a.LastUsed.Compare(b.LastUsed) })
+	for _, su := range decide.LiveSessions(all, now) {
+		live = append(live, su.Session)
+	}
 	return live, err
 }
 

@@ -43,15 +43,7 @@ func (s *Store) Entries(ctx context.Context, f func(audit.Entry) error) error {
 	if err := s.Chain(ctx); err != nil {
 		return err
 	}
-	return s.Records(ctx, 0, time.Time{}, func(r audit.Record) error {
-		entries, err := r.Entries()
-		for _, e := range entries {
-			if err == nil {
-				err = f(e)
-			}
-		}
-		return err
-	})
+	return s.Records(ctx, 0, time.Time{}, func(r audit.Record) error { return r.Each(f) })
 }
 
 // Chain implements [storage.Audit]. Of several nodes that chain at once one does, and the others wait for it and find nothing left.

@@ -63,7 +63,7 @@ func (s *Store) Authorize(ctx context.Context, i storage.Issue) error {
 		} else {
 			a.write(sameSession, auth.Session[:], session.Revision) // who ends it meanwhile knows of this client
 		}
-		a.issue(i)
+		a.issue(i, session.Record)
 		return nil
 	})
 }
@@ -80,8 +80,8 @@ func (a *act) addConsent(old got[storage.Consent], c storage.Consent, i storage.
 }
 
 // issue stores what the response carries.
-func (a *act) issue(i storage.Issue) {
-	code, front, entries := decide.Issued(i)
+func (a *act) issue(i storage.Issue, session storage.Session) {
+	code, front, entries := decide.Issued(i, session)
 	if front != nil {
 		a.insertFamily(*front, &i.Front.Status)
 	}
@@ -116,7 +116,8 @@ func (s *Store) RedeemCode(ctx context.Context, r storage.Redemption, f storage.
 		a.updateCode(spent, code.Revision)
 		if family.Authorization.Offline { // what the family lives by stays as it was until it is there: who ends that meanwhile finds it
 			a.write(sameUser, family.Authorization.User, user.Revision)
-		} else {
+		}
+		if session.Found { // so does what says that nothing was withdrawn
 			a.write(sameSession, family.Authorization.Session[:], session.Revision)
 		}
 		redeemed = storage.Redeemed{Code: spent, Family: family, User: user.Record}

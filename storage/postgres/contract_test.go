@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/storage"
 	"signet/storage/bolt"
@@ -15,7 +16,7 @@ import (
 // openTest opens a store on a database.
 func openTest(t testing.TB, url string, change ...func(*Options)) *Store {
 	t.Helper()
-	o := Options{URL: url, Log: slog.New(slog.DiscardHandler)}
+	o := Options{URL: url, Log: slog.New(slog.DiscardHandler), Timeout: time.Minute} // a busy machine may need more than the usual ten seconds
 	for _, c := range change {
 		c(&o)
 	}

@@ -134,6 +134,15 @@ func users(sessions []openSession) []storage.SessionUser {
 	return all
 }
 
+// plain are sessions without their users and revisions.
+func plain(sessions []openSession) []storage.Session {
+	all := make([]storage.Session, len(sessions))
+	for i, s := range sessions {
+		all[i] = s.Session
+	}
+	return all
+}
+
 // sessionsOfUser reads all sessions of a user.
 func (a *act) sessionsOfUser(user storage.User) (sessions []openSession) {
 	var session got[storage.Session]
@@ -146,12 +155,11 @@ func (a *act) sessionsOfUser(user storage.User) (sessions []openSession) {
 // endUser ends all that was begun in the name of a user whose row is before, and after from this act on. The act has written that row.
 func (a *act) endUser(before, after storage.User, o storage.Change) storage.Ended {
 	sessions := a.sessionsOfUser(before)
-	plain := make([]storage.Session, len(sessions))
 	ids := make([]storage.ID, len(sessions))
 	for i, s := range sessions {
-		plain[i], ids[i] = s.Session, s.Session.ID
+		ids[i] = s.Session.ID
 	}
-	ending := decide.EndUser(before, after, plain, a.told(sessions), o)
+	ending := decide.EndUser(before, after, plain(sessions), a.told(sessions), o)
 	a.saveEnding(ending, sessions)
 	a.write(onlySessions, before.Sub, idBytes(ids))
 	return ending.Ended(a.markFamilies(before, o))
@@ -211,10 +219,6 @@ func (s *Store) Withdraw(ctx context.Context, sub, client string, o storage.Chan
 			return nil
 		}
 		sessions := a.sessionsOfUser(user.Record)
-		plain := make([]storage.Session, len(sessions))
-		for i, s := range sessions {
-			plain[i] = s.Session
-		}
 		var family gotFamily
 		var running []gotFamily
 		var families []storage.Family
@@ -225,7 +229,7 @@ func (s *Store) Withdraw(ctx context.Context, sub, client string, o storage.Chan
 				running, families = append(running, family), append(families, family.Record)
 			}
 		}, &family)
-		ending := decide.Withdraw(user.Record, client, consent.Found, plain, families, a.told(sessions), o)
+		ending := decide.Withdraw(user.Record, client, consent.Found, plain(sessions), families, a.told(sessions), o)
 		if ending.ID.IsZero() {
 			a.confirm()
 			return nil

@@ -25,7 +25,7 @@ func TestUnknownUsersAreInNoQueue(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("it waits")
 	}
 }

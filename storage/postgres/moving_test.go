@@ -56,17 +56,28 @@ func TestAnInterruptedImportNeverWas(t *testing.T) {
 
 func TestOthers(t *testing.T) {
 	t.Parallel()
-	url := postgrestest.Database(t)
-	mover := openTest(t, url, func(o *Options) { o.Name = "signet migrate" })
-	if n, err := mover.Others(t.Context()); n != 0 || err != nil {
-		t.Errorf("alone: %d, %v", n, err)
-	}
-	server := openTest(t, url)
-	if err := server.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := mover.Others(t.Context()); n == 0 || err != nil {
-		t.Errorf("beside a server: %d, %v", n, err)
+	for name, setting := range map[string]string{
+		"a server of the usual name": "",
+		"a server whose URL names it otherwise, for a tool that has the same URL": "application_name=blue",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := postgrestest.Database(t)
+			if setting != "" {
+				url = with(url, setting)
+			}
+			mover := openTest(t, url, func(o *Options) { o.Name = "signet migrate" })
+			if n, err := mover.Others(t.Context()); n != 0 || err != nil {
+				t.Errorf("alone: %d, %v", n, err)
+			}
+			server := openTest(t, url)
+			if err := server.Ready(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := mover.Others(t.Context()); n == 0 || err != nil {
+				t.Errorf("beside a server: %d, %v", n, err)
+			}
+		})
 	}
 }
 
@@ -102,22 +113,5 @@ func TestCheckFinds(t *testing.T) {
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Error(err)
 		}
-	}
-}
-
-// A server whose URL names it otherwise is one all the same for a tool that has the same URL.
-func TestOthersOfAnotherName(t *testing.T) {
-	t.Parallel()
-	url := with(postgrestest.Database(t), "application_name=blue")
-	mover := openTest(t, url, func(o *Options) { o.Name = "signet migrate" })
-	if n, err := mover.Others(t.Context()); n != 0 || err != nil {
-		t.Errorf("alone: %d, %v", n, err)
-	}
-	server := openTest(t, url)
-	if err := server.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := mover.Others(t.Context()); n == 0 || err != nil {
-		t.Errorf("beside a server: %d, %v", n, err)
 	}
 }

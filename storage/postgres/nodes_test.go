@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -391,7 +392,8 @@ func TestRoundTrips(t *testing.T) {
 		{"Denied", 1, nil, func(n int) error { _, err := s.Denied(ctx, fmt.Sprint(n)); return err }},
 		{"Record", 1, nil, func(int) error { return s.Record(ctx, audit.Entry{Time: epoch, Event: audit.SignInFailed}) }},
 	} {
-		for n := range 3 { // a statement costs one more when a connection first meets it
+		least := int64(math.MaxInt64) // a statement costs one more when a connection first meets it, and so does a connection that was left alone for a second
+		for n := range 5 {
 			if c.prepare != nil {
 				c.prepare(n)
 			}
@@ -399,9 +401,10 @@ func TestRoundTrips(t *testing.T) {
 			if err := c.do(n); err != nil {
 				t.Fatal(c.name, err)
 			}
-			if took := trips.Load() - before; n == 2 && took > c.most {
-				t.Errorf("%s takes %d round trips, want at most %d", c.name, took, c.most)
-			}
+			least = min(least, trips.Load()-before)
+		}
+		if least > c.most {
+			t.Errorf("%s takes %d round trips, want at most %d", c.name, least, c.most)
 		}
 	}
 }
@@ -427,7 +430,7 @@ func TestHotUpdates(t *testing.T) {
 	}
 	defer conn.Close(context.Background())
 	var all, hot int
-	for range 100 {
+	for range 600 {
 		if err := conn.QueryRow(t.Context(), `SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'families'`).Scan(&all, &hot); err != nil {
 			t.Fatal(err)
 		}
@@ -476,7 +479,7 @@ func TestClocks(t *testing.T) {
 func TestFarFromTheLimitNobodyWaits(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.Database(t)
-	s := openTest(t, url, func(o *Options) { o.Timeout = 2 * time.Second })
+	s, impatient := openTest(t, url), openTest(t, url, func(o *Options) { o.Timeout = 2 * time.Second })
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -486,14 +489,14 @@ func TestFarFromTheLimitNobodyWaits(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), `SELECT pg_advisory_lock($1)`, addressLock("interaction", address)); err != nil {
 		t.Fatal(err)
 	}
-	begin := func(limit int) error {
+	begin := func(s *Store, limit int) error {
 		h := storage.NewHandle(epoch.Add(time.Minute))
 		return s.BeginInteraction(t.Context(), storage.Interaction{ID: h.ID, Address: address, Created: epoch}, limit)
 	}
-	if err := begin(100_000); err != nil {
+	if err := begin(s, 100_000); err != nil {
 		t.Error("far from the limit:", err)
 	}
-	if err := begin(5); !errors.Is(err, ErrUnreachable) { // it waits until its deadline
+	if err := begin(impatient, 5); !errors.Is(err, ErrUnreachable) { // it waits until its deadline
 		t.Error("near the limit:", err)
 	}
 }

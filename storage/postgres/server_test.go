@@ -169,7 +169,22 @@ func TestDeath(t *testing.T) {
 			}
 		})
 	}
+	rotated := func() (all int64) {
+		for i := range acknowledged {
+			all += acknowledged[i].Load()
+		}
+		return all
+	}
+	grows := func(what string, count func() int64) {
+		t.Helper()
+		for began, before := time.Now(), count(); count() == before; time.Sleep(time.Millisecond) {
+			if time.Since(began) > time.Minute {
+				t.Fatalf("no more %s", what)
+			}
+		}
+	}
 	for range 2 {
+		grows("rotations", rotated)
 		time.Sleep(400 * time.Millisecond)
 		server.Kill(t)
 		if err := nodes[0].Ready(t.Context()); !errors.Is(err, ErrUnreachable) {
@@ -180,10 +195,12 @@ func TestDeath(t *testing.T) {
 			t.Errorf("without PostgreSQL an act says %v", err)
 		}
 		silent(t, err)
+		grows("failures", failed.Load)
 		if err := server.Restart(); err != nil {
 			t.Fatal(err)
 		}
 	}
+	grows("rotations", rotated)
 	time.Sleep(400 * time.Millisecond)
 	close(stop)
 	workers.Wait()

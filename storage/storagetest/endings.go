@@ -475,6 +475,75 @@ var endingCases = []testCase{
 		_, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
 		r.ok(err)
 	}},
+	{"Withdraw: codes from before it stay worth nothing when the user allows the client anew", func(r *room) {
+		v := r.told("ann")
+		r.newClient("other", true)
+		other, issue := makeIssue(v, true)
+		issue.Authorization.Client = "other"
+		r.ok(r.Authorize(r.ctx(), issue))
+		var old []storage.Handle
+		for i, offline := range []bool{true, false, true} {
+			h, _ := r.newCode(v, offline)
+			old = append(old, h)
+			o := change
+			o.Now = now.Add(time.Duration(i) * time.Second)
+			_, err := r.Withdraw(r.ctx(), "ann", clientID, o)
+			r.ok(err)
+		}
+		anew, _ := r.newCode(v, true)
+		for _, h := range old {
+			_, err := r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+			r.refused(err, storage.ErrEnded)
+		}
+		_, err := r.RedeemCode(r.ctx(), redemption(anew), makeFamily())
+		r.ok(err)
+		toOther := redemption(other) // of which nothing was withdrawn
+		toOther.Client = "other"
+		_, err = r.RedeemCode(r.ctx(), toOther, makeFamily())
+		r.ok(err)
+	}},
+	{"Withdraw: codes from before it stay worth nothing when the user signs in again and allows the client anew", func(r *room) {
+		v := r.told("ann")
+		h, _ := r.newCode(v, true)
+		_, err := r.Withdraw(r.ctx(), "ann", clientID, change)
+		r.ok(err)
+		again := r.signIn(v.user, v.handle, now)
+		if again.session.ID != v.session.ID {
+			r.Fatal("the session does not go on")
+		}
+		r.newCode(again, true)
+		_, err = r.RedeemCode(r.ctx(), redemption(h), makeFamily())
+		r.refused(err, storage.ErrEnded)
+	}},
+	{"Withdraw: of a code that is spent at the same time no family is left", func(r *room) {
+		v := r.told("ann")
+		for round, offline := range []bool{true, false} {
+			o := change
+			o.Now = now.Add(time.Duration(round) * time.Second)
+			codes := make([]storage.Handle, parallel)
+			for i := range codes {
+				codes[i], _ = r.newCode(v, offline)
+			}
+			families := make([]storage.Family, parallel)
+			for i, err := range r.race(func(i int) error {
+				if i == 0 {
+					_, err := r.Withdraw(r.ctx(), "ann", clientID, o)
+					return err
+				}
+				redeemed, err := r.RedeemCode(r.ctx(), redemption(codes[i]), makeFamily())
+				families[i] = redeemed.Family
+				return err
+			}) {
+				if i == 0 {
+					r.ok(err)
+				} else if err == nil {
+					r.dead(families[i])
+				} else {
+					r.refused(err, storage.ErrEnded)
+				}
+			}
+		}
+	}},
 	{"Withdraw: codes of a session that has ended before are worth nothing, and nobody is told twice", func(r *room) {
 		v := r.told("ann")
 		h, _ := r.newCode(v, true)

@@ -20,8 +20,8 @@ func Authorize(a storage.Authorization, session storage.Session, user storage.Us
 	return nil
 }
 
-// Issued completes what the response of an authorization carries, and returns the entries about it.
-func Issued(i storage.Issue) (code *storage.Code, front *storage.Family, entries []audit.Entry) {
+// Issued completes what the response of an authorization in a session carries, and returns the entries about it.
+func Issued(i storage.Issue, session storage.Session) (code *storage.Code, front *storage.Family, entries []audit.Entry) {
 	if i.Front != nil {
 		f := AsStored(*i.Front)
 		f.Authorization = i.Authorization.InFront()
@@ -30,7 +30,7 @@ func Issued(i storage.Issue) (code *storage.Code, front *storage.Family, entries
 	}
 	if i.Code != nil {
 		c := *i.Code
-		c.Authorization = i.Authorization
+		c.Authorization, c.Withdrawn = i.Authorization, session.TimesWithdrawn(i.Authorization.Client)
 		if i.Front != nil {
 			c.Front = i.Front.ID
 		}
@@ -68,17 +68,17 @@ func Redeem(code storage.Code, user storage.User, session func() storage.Session
 	if err := code.Redeem(r); err != nil {
 		return err
 	}
-	return claimable(code.Authorization, user, session, r.Now)
+	return claimable(code.Authorization, code.Withdrawn, user, session, r.Now)
 }
 
-// claimable says whether what a user allowed may still turn into a family.
-func claimable(a storage.Authorization, user storage.User, session func() storage.Session, now time.Time) error {
+// claimable says whether what a user allowed, when the session counted so many withdrawals of the client, may still turn into a family.
+func claimable(a storage.Authorization, withdrawn uint32, user storage.User, session func() storage.Session, now time.Time) error {
 	if user.Sub != a.User || user.Disabled || user.Epoch != a.Epoch {
 		return storage.ErrEnded
 	}
 	in := session()
 	switch {
-	case in.ID == a.Session && !slices.Contains(in.Clients, a.Client): // withdrawn meanwhile
+	case in.ID == a.Session && (!slices.Contains(in.Clients, a.Client) || in.TimesWithdrawn(a.Client) != withdrawn): // withdrawn meanwhile
 		return storage.ErrEnded
 	case a.Offline: // it outlives the session
 		return nil

@@ -41,7 +41,7 @@ func DecideDevice(d storage.DeviceGrant, in storage.DeviceDecision, session stor
 		d.State = storage.DeviceDenied
 		return d, Authorized(audit.DeviceDenied, in.Authorization, in.Now, in.Origin), nil
 	}
-	d.State, d.Authorization = storage.DeviceApproved, in.Authorization
+	d.State, d.Authorization, d.Withdrawn = storage.DeviceApproved, in.Authorization, session.TimesWithdrawn(d.Client)
 	e := Authorized(audit.DeviceApproved, in.Authorization, in.Now, in.Origin)
 	e.Detail = strings.Join(in.Authorization.Scopes, " ")
 	return d, e, nil
@@ -56,7 +56,7 @@ func PollDevice(d storage.DeviceGrant, user storage.User, session func() storage
 	if !d.Authorization.Covers(p.Resources) { // RFC 8707 section 2.2
 		return d, storage.ErrTarget
 	}
-	if err := claimable(d.Authorization, user, session, p.Now); err != nil {
+	if err := claimable(d.Authorization, d.Withdrawn, user, session, p.Now); err != nil {
 		return d, err
 	}
 	return next, nil

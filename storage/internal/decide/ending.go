@@ -157,7 +157,7 @@ func Withdraw(user storage.User, client string, consented bool, sessions []stora
 		if session.Epoch != user.Epoch || !slices.Contains(session.Clients, client) {
 			continue
 		}
-		session.Clients = slices.DeleteFunc(slices.Clone(session.Clients), func(c string) bool { return c == client })
+		session = withoutClient(session, client)
 		e.Changed = append(e.Changed, session)
 		parts = append(parts, slices.Clone(session.ID[:]))
 		if Lasts(session, user, o.Now) { // the client was told of the others
@@ -181,6 +181,18 @@ func Withdraw(user storage.User, client string, consented bool, sessions []stora
 		}
 	}
 	return e
+}
+
+// withoutClient is a session that forgets a client, and counts that.
+func withoutClient(session storage.Session, client string) storage.Session {
+	session.Clients = slices.DeleteFunc(slices.Clone(session.Clients), func(c string) bool { return c == client })
+	session.Withdrawn = slices.Clone(session.Withdrawn)
+	i := slices.IndexFunc(session.Withdrawn, func(w storage.Withdrawal) bool { return w.Client == client })
+	if i < 0 {
+		i, session.Withdrawn = len(session.Withdrawn), append(session.Withdrawn, storage.Withdrawal{Client: client})
+	}
+	session.Withdrawn[i].Times++
+	return session
 }
 
 // MarkUntil is when a mark that is made now is forgotten: a whole second, which every backend can keep.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signet/audit"
+	"signet/network"
 	"signet/storage"
 	"signet/storage/codec"
 )
@@ -64,7 +65,7 @@ func SignIn(in storage.SignIn, i storage.Interaction, user storage.User, before 
 
 // goOn is a session after its account signed in again, as the new one says. It is still the session that clients know.
 func goOn(old, signedIn storage.Session) storage.Session {
-	signedIn.ID, signedIn.Created, signedIn.Clients = old.ID, old.Created, old.Clients
+	signedIn.ID, signedIn.Created, signedIn.Clients, signedIn.Withdrawn = old.ID, old.Created, old.Clients, old.Withdrawn
 	return signedIn
 }
 
@@ -94,8 +95,8 @@ func unusual(h storage.History, n storage.SignInNote, device storage.Hash) (what
 	if device.IsZero() || !slices.ContainsFunc(h.Devices, func(d storage.Device) bool { return d.Hash == device }) {
 		what = append(what, storage.UnusualDevice)
 	}
-	network := networkOf(n.Address)
-	if network.IsValid() && !slices.ContainsFunc(h.Notes, func(n storage.SignInNote) bool { return !n.Failed && networkOf(n.Address) == network }) {
+	from := networkOf(n.Address)
+	if from.IsValid() && !slices.ContainsFunc(h.Notes, func(n storage.SignInNote) bool { return !n.Failed && networkOf(n.Address) == from }) {
 		what = append(what, storage.UnusualNetwork)
 	}
 	if failuresBefore(h) >= manyFailures {
@@ -120,23 +121,7 @@ func failuresBefore(h storage.History) (n int) {
 
 // networkOf is the neighbourhood of an address: /24 or /48. It is wider than what attempts are counted by (a provider moves its
 // customers within such a block); the zero prefix for what is no address.
-func networkOf(address string) netip.Prefix {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		ap, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return netip.Prefix{}
-		}
-		a = ap.Addr()
-	}
-	a = a.Unmap().WithZone("")
-	bits := 48
-	if a.Is4() {
-		bits = 24
-	}
-	network, _ := a.Prefix(bits) // both fit
-	return network
-}
+func networkOf(address string) netip.Prefix { return network.Of(address, 24, 48) }
 
 // useDevice puts a device last, where the last used one is.
 func useDevice(devices []storage.Device, hash storage.Hash, n storage.SignInNote) []storage.Device {

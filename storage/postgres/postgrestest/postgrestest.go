@@ -34,6 +34,9 @@ const (
 	Password = "hunter2-%40-secret"
 )
 
+// patience is how long a server may take for anything. It only matters when something is broken.
+const patience = 2 * time.Minute
+
 // Server is a PostgreSQL server of a test.
 type Server struct {
 	folder string // data in data/, the socket beside it
@@ -247,7 +250,7 @@ func (s *Server) keep() error {
 // Restart starts a server that was killed, and waits until it answers. While processes of the one before are still about, it does
 // not start; then it is tried again.
 func (s *Server) Restart() error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	ended := make(chan struct{})
 	close(ended)
 	for {
@@ -341,7 +344,7 @@ func (s *Server) Quit(t testing.TB) {
 	if err := syscall.Kill(s.pid, syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); syscall.Kill(s.pid, 0) == nil; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); syscall.Kill(s.pid, 0) == nil; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("PostgreSQL goes on after SIGQUIT:\n%s", s.Log())
 		}
@@ -352,21 +355,28 @@ func (s *Server) Quit(t testing.TB) {
 // returns when it has.
 func (s *Server) KillOne(t testing.TB) {
 	t.Helper()
+	const recovers = "all server processes terminated; reinitializing"
+	before := strings.Count(s.Log(), recovers)
+	deadline, next := time.Now().Add(patience), time.Now()
+	for ; strings.Count(s.Log(), recovers) == before || s.admin(`SELECT 1`) != nil; time.Sleep(20 * time.Millisecond) {
+		switch now := time.Now(); {
+		case now.After(deadline):
+			t.Fatalf("PostgreSQL does not recover:\n%s", s.Log())
+		case now.After(next) && s.killAny(): // again, if that one was about to end by itself
+			next = now.Add(10 * time.Second)
+		}
+	}
+}
+
+// killAny kills a process that serves a connection, and says whether there was one.
+func (s *Server) killAny() bool {
 	for _, pid := range children(s.pid) {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // postgres: signet signet [local] idle
-		if !bytes.HasPrefix(name, []byte("postgres: "+User+" ")) {
-			continue
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {
-			break
+		if bytes.HasPrefix(name, []byte("postgres: "+User+" ")) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			return true
 		}
 	}
-	time.Sleep(100 * time.Millisecond) // until it has noticed
-	for deadline := time.Now().Add(30 * time.Second); s.admin(`SELECT 1`) != nil; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("PostgreSQL does not recover:\n%s", s.Log())
-		}
-	}
+	return false
 }
 
 // Stop ends the server for good.
@@ -379,7 +389,7 @@ func (s *Server) Stop() {
 func (s *Server) admin(sql string) error { return s.exec("postgres", "postgres", sql) }
 
 func (s *Server) exec(name, database, sql string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.url(name, database))
 	if err != nil {

@@ -61,7 +61,7 @@ func (s *Server) Promote(t testing.TB) {
 
 // await waits until a query says true.
 func (s *Server) await(sql string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.url("postgres", "postgres"))
 	if err != nil {
