@@ -18,7 +18,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"signet/fields"
@@ -228,6 +227,5 @@ func ConsentEachTime(c storage.Client, redirectURI string) bool {
 	if c.Trusted || !Public(c) {
 		return false
 	}
-	_, _, loopback := splitLoopback(redirectURI)
-	return loopback || !strings.HasPrefix(redirectURI, "https://")
+	return OnDevice(redirectURI)
 }

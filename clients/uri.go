@@ -26,6 +26,13 @@ func RedirectURI(c storage.Client, sent string) bool {
 	return false
 }
 
+// OnDevice reports whether an answer at a redirect URI goes to an app on the user's own device: on loopback, or by a scheme of its own. Any
+// app there could take it (RFC 8252 section 8.6).
+func OnDevice(redirectURI string) bool {
+	_, _, loopback := splitLoopback(redirectURI)
+	return loopback || !strings.HasPrefix(redirectURI, "https://")
+}
+
 // PostLogoutRedirectURI reports whether the browser may be sent there after the logout: OpenID Connect RP-Initiated Logout 3, exact
 // match.
 func PostLogoutRedirectURI(c storage.Client, sent string) bool {

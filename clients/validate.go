@@ -56,10 +56,10 @@ func Signable(c storage.Client, algs []string) error {
 }
 
 func validateNames(f *fields.Faults, c storage.Client) {
-	f.Check("client_id", idProblem(c.ID))
+	f.Check("client_id", idProblem(c))
 	f.Check("client_name", fields.Text(c.Name, maxName))
 	f.Check("type", typeProblem(c.Type))
-	f.OneOf("origin", c.Origin, storage.OriginOperator, storage.OriginFile, storage.OriginRegistered)
+	f.OneOf("origin", c.Origin, storage.OriginOperator, storage.OriginFile, storage.OriginRegistered, storage.OriginDocument)
 	if len(c.Contacts) > maxContacts {
 		f.Add("contacts", "are more than %d", maxContacts)
 	}
@@ -74,9 +74,13 @@ func validateNames(f *fields.Faults, c storage.Client) {
 }
 
 // idProblem: ids that we make are letters and digits. Those that an operator declares may also hold . _ and -, which mean
-// themselves whether or not a client escapes them in HTTP Basic.
-func idProblem(id string) string {
+// themselves whether or not a client escapes them in HTTP Basic. A URL is the id of who has a document there, and of nobody else.
+func idProblem(c storage.Client) string {
+	id := c.ID
 	switch {
+	case Documented(c):
+		_, problem := DocumentURL(id)
+		return problem
 	case id == "":
 		return "is missing"
 	case len(id) > 100:
@@ -97,6 +101,10 @@ func validateAuthentication(f *fields.Faults, c storage.Client) {
 	case SPA, Native, Device: // RFC 6749 section 2.1, RFC 8252 section 8.4: what is shipped to everybody is no secret
 		if c.Type != SPA && c.Origin == storage.OriginRegistered { // section 8.4: each copy of the app has a secret of its own
 			f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
+			break
+		}
+		if c.Type == Native && Documented(c) { // the key is with whoever is at the document's host
+			f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone, AuthKeyJWT)
 			break
 		}
 		f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone)

@@ -18,6 +18,7 @@ import (
 
 	"signet/audit"
 	"signet/claims"
+	"signet/clients"
 	"signet/clients/keyset"
 	"signet/fetch"
 	"signet/keys"
@@ -25,6 +26,7 @@ import (
 	"signet/provider/authorize"
 	"signet/provider/checksession"
 	"signet/provider/clientauth"
+	"signet/provider/clientdocs"
 	"signet/provider/cookie"
 	"signet/provider/device"
 	"signet/provider/discovery"
@@ -59,6 +61,7 @@ type Options struct {
 	Notices session.Notices
 
 	Registration Registration
+	Documents    Documents
 	// HS256 lets clients have their ID tokens and userinfo signed with their secret.
 	HS256 bool
 	// UnsignedRequests lets request objects in that are not signed. Whoever sends the browser here can write one.
@@ -130,6 +133,13 @@ func (r *Registration) complete() error {
 		return fmt.Errorf("registration %q with PKCE %q is no policy", r.Policy, r.PKCE)
 	}
 	return nil
+}
+
+// Documents says whether a client may be what a document at its id says (OAuth Client ID Metadata Document).
+type Documents struct {
+	On        bool
+	Hosts     []string       // where documents may be: names, or *. and what they end with; none: anywhere
+	Addresses []netip.Prefix // that may stand in the place of a name
 }
 
 func (r Registration) on() bool { return r.Policy != register.Off }
@@ -242,6 +252,7 @@ type fetched struct {
 	keys    *keyset.Keys
 	objects *requestobject.Reader
 	logos   *logos.Logos
+	clients *clientdocs.Clients
 }
 
 func newFetched(o Options, issuer *url.URL) fetched {
@@ -255,7 +266,17 @@ func newFetched(o Options, issuer *url.URL) fetched {
 	f.objects = requestobject.New(requestobject.Options{
 		Keys: f.keys, Secrets: o.Keys, Own: o.Keys, Fetch: o.Fetch, Issuer: o.Issuer, Unsigned: o.UnsignedRequests, Now: o.Now, After: f.objects,
 	})
+	f.clients = clientdocs.New(clientdocs.Options{
+		On: o.Documents.On, Hosts: o.Documents.Hosts, Addresses: o.Documents.Addresses, Store: o.Store, Fetch: o.Fetch, Check: o.storable,
+		Scopes: o.Claims.Added(), Limits: o.Limits, Now: o.Now, Log: o.Log, After: f.clients,
+	})
 	return f
+}
+
+// storable are the rules for a client of a document, by what is on.
+func (o Options) storable(c storage.Client) error {
+	return errors.Join(clients.Validate(c, o.Claims.Added()...), clients.Signable(c, issue.Algs(o.Keys.Algs(), o.HS256)),
+		clients.Readable(c, requestobject.Algs(o.UnsignedRequests)), clients.Decryptable(c, o.Keys.Encryption()))
 }
 
 // basePath is the issuer's path without a slash at the end.
@@ -316,7 +337,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 
 	metadata, err := discovery.New(discovery.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), HS256: o.HS256, UnsignedRequests: o.UnsignedRequests,
-		StatusList: !o.NoStatusList,
+		StatusList: !o.NoStatusList, Documents: o.Documents.On,
 	})
 	var registering *register.Endpoint
 	if o.Registration.on() {
@@ -335,11 +356,12 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 		courier:   &ending.Courier{Clients: o.Store, Tokens: issuing, Post: o.Fetch, Log: o.Log},
 		discovery: metadata,
 		authorize: authorize.New(authorize.Options{
-			Store: o.Store, Kept: waiting, Issuer: issuing, Objects: documents.objects, Sessions: sessions, Interactions: interactions, Pages: pages,
+			Store: o.Store, Clients: documents.clients, Kept: waiting, Issuer: issuing, Objects: documents.objects, Sessions: sessions, Interactions: interactions, Pages: pages,
 			CodeLife: o.Lifetimes.Code, Now: o.Now,
 		}),
 		login: login.New(login.Options{
-			Store: o.Store, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos, Claims: o.Claims,
+			Store: o.Store, Clients: documents.clients, Passwords: o.Passwords, Sessions: sessions, Interactions: interactions, Pages: pages,
+			Logos: documents.logos, Claims: o.Claims,
 		}),
 		device: device.New(device.Options{
 			Store: o.Store, Clients: authenticator, Issuer: issuing, Sessions: sessions, Interactions: interactions, Pages: pages, Logos: documents.logos,

@@ -20,14 +20,25 @@ var allPages = []Page{SignIn{}, Choose{}, Consent{}, FormPost{}, SignOut{}, Sign
 type App struct {
 	Name   string // client_name
 	Host   string // where the answer goes: the redirect URI's host, or its scheme for a private-use one
+	Local  bool   // the answer goes to an app on the user's own device, and nobody can say to which
+	Owner  string // the host that says all of this: the app's metadata document is there; "": it is registered
+	Itself bool   // it registered itself, and nobody has looked at what it says
 	URI    string // client_uri
 	Logo   string // where we serve its logo; "": there is none to show
 	Policy string // policy_uri
 	Terms  string // tos_uri
 }
 
-// Display is what the app is called on a page: its name, or where it lives; "" if neither is known.
-func (a App) Display() string { return cmp.Or(a.Name, a.Host) }
+// Display is what the app is called on a page: who vouches for the rest, its name, or where it lives; "" if nothing of it is known.
+func (a App) Display() string { return cmp.Or(a.Owner, a.Name, a.Host) }
+
+// Elsewhere is the host that answers go to, if it is not the one that says so.
+func (a App) Elsewhere() string {
+	if a.Local || a.Host == a.Owner {
+		return ""
+	}
+	return a.Host
+}
 
 // SignIn asks for user name and password: fields "username" and "password", and "remember", a checkbox, for staying signed in.
 type SignIn struct {

@@ -8,6 +8,7 @@ import (
 
 	"signet/claims"
 	"signet/clients"
+	"signet/provider/clientdocs"
 	"signet/provider/interaction"
 	"signet/provider/issue"
 	"signet/provider/oauth"
@@ -161,6 +162,12 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, t target, p pen
 	}
 	if err := e.spend(r, p.request.Object, t); errors.Is(err, storage.ErrSpent) {
 		return e.giveUp(w, r, t, p, oauth.Errorf(oauth.InvalidRequestObject, "jti of the request object was used already; make a new object for each request"))
+	} else if err != nil {
+		return err
+	}
+	detail := storage.Change{Now: now, Origin: act.Origin, Detail: "as its metadata document has it"}
+	if _, err := e.Clients.Keep(r.Context(), t.client, detail); errors.Is(err, clientdocs.ErrRemoved) {
+		return e.giveUp(w, r, t, p, oauth.Errorf(oauth.UnauthorizedClient, "this client was removed here").Because(err))
 	} else if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"signet/provider/clientdocs"
 	"signet/provider/interaction"
 	"signet/provider/issue"
 	"signet/provider/kept"
@@ -25,6 +26,7 @@ const keptFor = time.Minute
 // Options is what the endpoint works with.
 type Options struct {
 	Store        Store
+	Clients      *clientdocs.Clients
 	Kept         kept.Requests
 	Issuer       *issue.Issuer
 	Objects      *requestobject.Reader
@@ -57,7 +59,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t, p, err := e.target(r.Context(), p)
+	t, p, err := e.target(r, p)
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (e *Endpoint) Posted(w http.ResponseWriter, r *http.Request) error {
 
 // begin answers a request, or begins to ask.
 func (e *Endpoint) begin(w http.ResponseWriter, r *http.Request, p oauth.Params) error {
-	t, p, err := e.target(r.Context(), p)
+	t, p, err := e.target(r, p)
 	if err != nil {
 		return err
 	}
@@ -140,7 +142,7 @@ func (e *Endpoint) Continue(w http.ResponseWriter, r *http.Request) error {
 // reopen establishes the target of a stored request anew: the client may have been changed or removed meanwhile.
 func (e *Endpoint) reopen(r *http.Request, open interaction.Open) (target, error) {
 	req := open.Request
-	client, err := e.client(r.Context(), req.Client)
+	client, err := e.client(r, req.Client)
 	if err != nil {
 		return target{}, err
 	}

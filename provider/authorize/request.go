@@ -1,11 +1,12 @@
 package authorize
 
 import (
-	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"signet/clients"
+	"signet/provider/clientdocs"
 	"signet/provider/oauth"
 	"signet/provider/problem"
 	"signet/provider/trail"
@@ -31,13 +32,14 @@ type target struct {
 // places. Nothing of an object that is not good is believed: what is wrong with it goes to the redirect URI beside it, if that is
 // registered. An error is for the person in front of the browser: nothing is sent to an address that is not certain. RFC 6749 section
 // 4.1.2.1, RFC 9700 section 4.11.
-func (e *Endpoint) target(ctx context.Context, sent oauth.Params) (target, oauth.Params, error) {
+func (e *Endpoint) target(r *http.Request, sent oauth.Params) (target, oauth.Params, error) {
+	ctx := r.Context()
 	trail.Of(ctx).Locales(sent.Words("ui_locales"))
 	id := sent.Single("client_id")
 	if id == "" {
 		return target{}, sent, invalid("The app did not say which app it is: client_id is missing, or was sent more than once.")
 	}
-	client, err := e.client(ctx, id)
+	client, err := e.client(r, id)
 	if err != nil {
 		return target{}, sent, err
 	}
@@ -76,13 +78,13 @@ func postable(uri string) bool {
 }
 
 // client returns the client of a request.
-func (e *Endpoint) client(ctx context.Context, id string) (storage.Client, error) {
-	client, err := e.Store.Client(ctx, id)
+func (e *Endpoint) client(r *http.Request, id string) (storage.Client, error) {
+	client, err := e.Clients.Client(r, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return client, &problem.Problem{Title: "This app is not registered", What: "No app is registered here under the client_id that was sent.",
 			Who: problem.Developer, How: "Compare the app’s client_id with the one that “signet client list” shows."}
 	}
-	return client, err
+	return client, clientdocs.Explain(err)
 }
 
 // responseModes: OAuth 2.0 Multiple Response Types 2.1, Form Post Response Mode.

@@ -35,6 +35,7 @@ type Options struct {
 	HS256            bool // ID tokens and userinfo can be signed with the client's secret
 	UnsignedRequests bool // request objects with alg none are let in
 	StatusList       bool // access tokens say where their status is found
+	Documents        bool // a client id can be the URL of a metadata document
 }
 
 // Discovery serves the documents.
@@ -60,6 +61,7 @@ func New(o Options) (*Discovery, error) {
 	if o.StatusList {
 		m.StatusListAggregation = strings.TrimSuffix(o.Issuer, "/") + oauth.StatusListsPath
 	}
+	m.ClientIDMetadataDocumentSupported = o.Documents
 	m.RequestObjectSigningAlgValuesSupported = requestobject.Algs(o.UnsignedRequests)
 	if algs := o.Keys.Encryption(); len(algs) > 0 {
 		m.RequestObjectEncryptionAlgValuesSupported = algs

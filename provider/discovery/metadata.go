@@ -12,7 +12,8 @@ import (
 )
 
 // Metadata is the metadata document, in the order in which people read it. Its members are those of OpenID Connect Discovery 3,
-// RFC 8414 section 2, RFC 9207 section 3, RP-Initiated Logout 2.1, Session Management 3.3, Front-Channel Logout 3 and Back-Channel Logout 2.1.
+// RFC 8414 section 2, RFC 9207 section 3, RP-Initiated Logout 2.1, Session Management 3.3, Front-Channel Logout 3, Back-Channel Logout 2.1 and
+// OAuth Client ID Metadata Document 6.
 type Metadata struct {
 	Issuer string `json:"issuer"`
 
@@ -27,6 +28,8 @@ type Metadata struct {
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"`
 	CheckSessionIframe          string `json:"check_session_iframe"`
 	RegistrationEndpoint        string `json:"registration_endpoint,omitempty"`
+	// ClientIDMetadataDocumentSupported is absent where it is not: Client ID Metadata Document 6.
+	ClientIDMetadataDocumentSupported bool `json:"client_id_metadata_document_supported,omitempty"`
 	// StatusListAggregation is absent where access tokens carry no status: Token Status List section 9.1.
 	StatusListAggregation string `json:"status_list_aggregation_endpoint,omitempty"`
 

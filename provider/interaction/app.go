@@ -4,13 +4,19 @@ import (
 	"net/url"
 
 	"signet/claims"
+	"signet/clients"
 	"signet/storage"
 	"signet/web"
 )
 
-// App is a client as the pages show it: with the host that the answer goes to, which its name cannot lie about.
+// App is a client as the pages show it: with the host that the answer goes to, which its name cannot lie about. One that says what it is in a
+// document is called by the document's host, for nothing else about it is certain (Client ID Metadata Document 8.5).
 func App(c storage.Client, redirectURI string) web.App {
-	a := web.App{Name: c.Name, URI: c.ClientURI, Policy: c.PolicyURI, Terms: c.TosURI}
+	a := web.App{Name: c.Name, URI: c.ClientURI, Policy: c.PolicyURI, Terms: c.TosURI,
+		Local: clients.OnDevice(redirectURI), Itself: c.Origin == storage.OriginRegistered}
+	if u, problem := clients.DocumentURL(c.ID); problem == "" && clients.Documented(c) {
+		a.Owner = u.Host
+	}
 	if u, err := url.Parse(redirectURI); err == nil {
 		if a.Host = u.Host; a.Host == "" {
 			a.Host = u.Scheme

@@ -125,6 +125,9 @@ func (f Facts) consentMissing(s storage.SessionUser) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if remembered.Updated.Before(f.Client.DocumentSince) { // it was another app: Client ID Metadata Document 8.4
+		return true, nil
+	}
 	return !covers(remembered.Scopes, f.Request.Scopes) || !covers(remembered.Claims, f.Claims) || !covers(remembered.Resources, f.Request.Access), nil
 }
 

@@ -11,7 +11,7 @@
 //   - Attempts to authenticate as one client from one address have a bucket besides, which failures alone empty. While it is empty
 //     nothing is compared, so it bounds guessing; and it is of that client alone, so a backend with an old secret does not shut out its
 //     neighbours. A failure also costs its address as much as [failure] requests.
-//   - Registrations have a bucket by address: each is a row that stays.
+//   - Registrations have a bucket by address: each is a row that stays. What we fetch to know an app that nobody registered empties it too.
 //
 // How fast an account's password can be guessed is not bounded here but in package users, where it is known what failed.
 //

@@ -128,6 +128,15 @@ func (l *Limits) Registration(r *http.Request) error {
 	return l.answer(r, "registration", "", l.registration.take(l.network(r), 1, l.now()))
 }
 
+// Document counts a fetch that a browser makes us do to find out what an app is: whoever names a new one each time has as many as
+// registrations.
+func (l *Limits) Document(r *http.Request) error {
+	if l.idle() {
+		return nil
+	}
+	return l.answer(r, "document", "", l.registration.take(l.network(r), 1, l.now()))
+}
+
 // Client counts a request of a client that authenticated itself; one that has no means to is counted by address.
 func (l *Limits) Client(r *http.Request, c storage.Client) error {
 	if l.idle() {
@@ -221,6 +230,7 @@ func (l *Limits) answer(r *http.Request, what, client string, refused refusal) e
 var descriptions = map[string]string{
 	"address":               "too many requests from this address, try again later",
 	"registration":          "too many registrations from this address, try again later",
+	"document":              "too many unknown clients from this address, try again later",
 	"client":                "too many requests of this client, try again later",
 	"bearer":                "too many requests with tokens of this client from this address, try again later",
 	"client authentication": "too many failed attempts to authenticate as this client, try again later",

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"signet/claims"
+	"signet/provider/clientdocs"
 	"signet/provider/interaction"
 	"signet/provider/logos"
 	"signet/provider/problem"
@@ -17,6 +18,7 @@ import (
 // Options is what the pages work with.
 type Options struct {
 	Store        Store
+	Clients      *clientdocs.Clients
 	Passwords    Passwords
 	Sessions     *session.Sessions
 	Interactions *interaction.Interactions
@@ -38,13 +40,13 @@ func (e *Endpoint) open(r *http.Request) (interaction.Open, web.App, error) {
 		return open, web.App{}, err
 	}
 	trail.Of(r.Context()).Client(open.Request.Client)
-	client, err := e.Store.Client(r.Context(), open.Request.Client)
+	client, err := e.Clients.Client(r, open.Request.Client)
 	if errors.Is(err, storage.ErrNotFound) {
 		return open, web.App{}, &problem.Problem{Title: "This app is no longer registered", What: "The app that sent you here was removed meanwhile.",
 			Who: problem.Operator, How: "Ask the operator of this server whether the app should still be registered."}
 	}
 	if err != nil {
-		return open, web.App{}, err
+		return open, web.App{}, clientdocs.Explain(err)
 	}
 	app := interaction.App(client, open.Request.RedirectURI)
 	app.Logo = e.Logos.URL(r.Context(), client.LogoURI)
