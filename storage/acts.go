@@ -97,6 +97,9 @@ type Change struct {
 	Detail string // what changed, in a few words; no secret
 	// Keep is a session that goes on where the act ends a user's: the one in which the user asked for it.
 	Keep ID
+	// AccessLife is how long access tokens live at the most, where that is known: what EndAccess and EndService mark stays marked for so long, and an
+	// hour. A client can have that done as often as it likes. Zero: LongestAccess.
+	AccessLife time.Duration
 }
 
 // Rings holds the key material.

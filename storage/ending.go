@@ -105,8 +105,12 @@ type Marks struct {
 // LongestAccess is how long an access token lives at the most.
 const LongestAccess = 24 * time.Hour
 
-// MarkLife is how long a mark is kept: longer than the tokens that it is about, whatever the clocks.
-const MarkLife = LongestAccess + time.Hour
+// MarkMargin is how much longer than the tokens that it is about a mark is kept, whatever the clocks; MarkLife is for how long that is, where
+// nothing is known of the tokens (see [Change.AccessLife]).
+const (
+	MarkMargin = time.Hour
+	MarkLife   = LongestAccess + MarkMargin
+)
 
 // Histories is what users are shown of the sign-ins to their account.
 type Histories interface {

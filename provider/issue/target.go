@@ -68,6 +68,20 @@ func meet(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
+// AccessLife is how long an access token that was issued until now can live from now on: for the longest lifetime of all resources, if none of them
+// was changed within the day, or else for [storage.LongestAccess].
+func (i *Issuer) AccessLife(ctx context.Context) (time.Duration, error) {
+	all, err := i.Resources.Resources(ctx)
+	var longest time.Duration
+	for _, r := range all {
+		if i.Now().Before(r.Updated.Add(storage.LongestAccess)) {
+			return storage.LongestAccess, err
+		}
+		longest = max(longest, r.Lifetime)
+	}
+	return longest, err
+}
+
 // alike reports whether one token can be for both.
 func alike(a, b storage.Resource) bool {
 	return a.Format == b.Format && a.Alg == b.Alg && a.Typ == b.Typ
@@ -120,6 +134,21 @@ func (i *Issuer) Resolve(ctx context.Context, c storage.Client, names []string, 
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+// Remaining is Resolve for what was authorized earlier: what has gone since, or was taken from the client, is left out.
+func (i *Issuer) Remaining(ctx context.Context, c storage.Client, names []string, b Behalf) (left []storage.Resource, err error) {
+	for _, name := range names {
+		r, err := i.Resolve(ctx, c, []string{name}, b)
+		if refusal, ok := errors.AsType[*oauth.Error](err); ok && refusal.Code == oauth.InvalidTarget {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		left = append(left, r...)
+	}
+	return left, nil
 }
 
 var errClosed = errors.New("the resource is not open, and the client has no access to it")

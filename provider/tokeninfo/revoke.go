@@ -48,6 +48,9 @@ func (e *Endpoint) revoke(ctx context.Context, c storage.Client, token string) e
 	if err != nil {
 		return err
 	}
+	if change.AccessLife, err = e.Issuer.AccessLife(ctx); err != nil {
+		return err
+	}
 	if a.Service {
 		if a.Client != c.ID {
 			return storage.ErrOtherClient

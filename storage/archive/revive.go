@@ -165,7 +165,7 @@ func (a *afterlife) before(kind storage.Kind, yield func(storage.Row, error) boo
 	}
 	if passed(storage.KindMark) {
 		for _, number := range slices.Sorted(maps.Keys(a.marks)) {
-			if !give(storage.KindMark, storage.Mark{Number: number, Until: decide.MarkUntil(a.Now)}) {
+			if !give(storage.KindMark, storage.Mark{Number: number, Until: decide.MarkUntil(a.Now, 0)}) {
 				return false
 			}
 		}

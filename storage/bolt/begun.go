@@ -135,7 +135,7 @@ func (t *tx) gave(n uint64) {
 // numberClient is c, that follows on old, with the number that it needs. What ended is marked.
 func (t *tx) numberClient(old, c storage.Client, o storage.Change) storage.Client {
 	ended, fresh := decide.ServiceNumber(old, c)
-	t.mark(o.Now, ended)
+	t.markFor(o.Now, o.AccessLife, ended)
 	if fresh {
 		c.ServiceStatus = t.number()
 	}

@@ -102,7 +102,7 @@ func (s *Store) EndAccess(ctx context.Context, id storage.ID, series uint32, cli
 			return err
 		}
 		if user, _ := s.users.get(t, f.Authorization.User); decide.Runs(f, user, o.Now) {
-			t.mark(o.Now, f.Status)
+			t.markFor(o.Now, o.AccessLife, f.Status)
 		}
 		f.Status = t.number() // of the tokens of the next series
 		familyRows.put(t, f.ID[:], f)

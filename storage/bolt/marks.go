@@ -25,11 +25,14 @@ func hourEnd(name []byte) time.Time {
 }
 
 // mark marks numbers, but for 0, which is none.
-func (t *tx) mark(now time.Time, numbers ...uint64) {
+func (t *tx) mark(now time.Time, numbers ...uint64) { t.markFor(now, 0, numbers...) }
+
+// markFor marks numbers whose access tokens live no longer than that; 0: nobody knows.
+func (t *tx) markFor(now time.Time, life time.Duration, numbers ...uint64) {
 	slices.Sort(numbers)
 	for _, n := range numbers {
 		if n != 0 {
-			t.placeMark(storage.Mark{Number: n, Until: decide.MarkUntil(now)})
+			t.placeMark(storage.Mark{Number: n, Until: decide.MarkUntil(now, life)})
 		}
 	}
 }

@@ -129,7 +129,7 @@ func (s *Store) EndService(ctx context.Context, id string, series uint32, o stor
 		if c, ok := decide.EndService(old.Record, series); ok {
 			next, over := a.numbered(old.Record, c)
 			a.write(updateClient, id, old.Revision, a.row(next))
-			a.mark(o.Now, over)
+			a.markFor(o.Now, o.AccessLife, over)
 			a.record(audit.Entry{Time: o.Now, Event: audit.AccessEnded, Origin: o.Origin, Client: id, Detail: o.Detail})
 		} else {
 			a.confirm()

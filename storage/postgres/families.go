@@ -188,7 +188,7 @@ func (s *Store) EndAccess(ctx context.Context, id storage.ID, series uint32, cli
 		}
 		if ok {
 			a.numberFamily(next, f.Revision, user, new(uint64))
-			a.mark(o.Now, f.Record.Status)
+			a.markFor(o.Now, o.AccessLife, f.Record.Status)
 			a.record(decide.FamilyEntry(audit.AccessEnded, next, o))
 		} else if f.Found {
 			a.confirm()

@@ -18,7 +18,10 @@ const (
 )
 
 // mark marks numbers of the status list, by one statement however many they are.
-func (a *act) mark(now time.Time, numbers ...uint64) {
+func (a *act) mark(now time.Time, numbers ...uint64) { a.markFor(now, 0, numbers...) }
+
+// markFor marks numbers whose access tokens live no longer than that; 0: nobody knows.
+func (a *act) markFor(now time.Time, life time.Duration, numbers ...uint64) {
 	var given []int64
 	for _, n := range numbers {
 		if n != 0 {
@@ -26,7 +29,7 @@ func (a *act) mark(now time.Time, numbers ...uint64) {
 		}
 	}
 	if len(given) > 0 {
-		a.write(insertMarks, given, decide.MarkUntil(now))
+		a.write(insertMarks, given, decide.MarkUntil(now, life))
 	}
 }
 

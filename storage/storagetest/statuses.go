@@ -199,4 +199,21 @@ var statusCases = []testCase{
 		r.sweepAll(now.Add(storage.MarkLife+time.Hour), far, 100)
 		r.onlyMarked()
 	}},
+	{"what EndAccess and EndService mark is kept for AccessLife and MarkMargin, where that is known", func(r *room) {
+		v := r.newVisit("ann")
+		f := r.newFamily(v, true)
+		own, err := r.SaveClient(r.ctx(), service("s"), change)
+		r.ok(err)
+		known := change
+		known.AccessLife = 10 * time.Minute
+		r.ok(r.EndAccess(r.ctx(), f.ID, 0, clientID, known))
+		r.ok(r.EndService(r.ctx(), own.ID, own.ServiceSeries, known))
+		want := []uint64{f.Status, own.ServiceStatus}
+		slices.Sort(want)
+		kept := known.AccessLife + storage.MarkMargin
+		r.same(r.marks(now.Add(kept-time.Second)).Numbers, want)
+		r.same(len(r.marks(now.Add(kept+time.Second)).Numbers), 0)
+		r.sweepAll(now.Add(kept+time.Hour), far, 100)
+		r.onlyMarked()
+	}},
 }

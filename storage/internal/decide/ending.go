@@ -195,9 +195,13 @@ func withoutClient(session storage.Session, client string) storage.Session {
 	return session
 }
 
-// MarkUntil is when a mark that is made now is forgotten: a whole second, which every backend can keep.
-func MarkUntil(now time.Time) time.Time {
-	return codec.UTC(now).Add(storage.MarkLife + time.Second - 1).Truncate(time.Second)
+// MarkUntil is when a mark that is made now is forgotten, given how long access tokens live (0: not known): a whole second, which every backend
+// can keep.
+func MarkUntil(now time.Time, life time.Duration) time.Time {
+	if life <= 0 || life > storage.LongestAccess {
+		life = storage.LongestAccess
+	}
+	return codec.UTC(now).Add(life + storage.MarkMargin + time.Second - 1).Truncate(time.Second)
 }
 
 // ClaimNotice is a notice as it is about to be attempted.
