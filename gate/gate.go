@@ -204,9 +204,9 @@ func (g *Gate) decide(r *http.Request, t teller) *verdict {
 	case o.path == ownPaths || strings.HasPrefix(o.path, ownPaths+"/"):
 		return forbidden("the proxy has to lead " + ownPaths + "/ to the gate itself")
 	case len(r.Header["Authorization"]) > 1:
-		return malformed("Authorization is there twice")
+		return noToken("Authorization is there twice")
 	case o.tokenInQuery():
-		return malformed("a token does not belong into the query, nor does what cannot be read (RFC 6750 section 2.3)")
+		return noToken("a token does not belong into the query, nor does what cannot be read (RFC 6750 section 2.3)")
 	}
 	route, ambiguous := routeOf(g.config.Routes, o.method, o.route)
 	switch {

@@ -126,6 +126,7 @@ func TestOriginal(t *testing.T) {
 		"Caddy, Traefik":          {forward(func(headers) {}), 200},
 		"with a query":            {forward(func(h headers) { h["X-Forwarded-Uri"] = []string{"/health?a=b,c"} }), 200},
 		"a host in capitals":      {forward(func(h headers) { h["X-Forwarded-Host"] = []string{"API.example"} }), 200},
+		"the scheme's own port":   {forward(func(h headers) { h["X-Forwarded-Host"] = []string{"api.example:443"} }), 200},
 		"no method":               {forward(func(h headers) { delete(h, "X-Forwarded-Method") }), 400},
 		"no path":                 {forward(func(h headers) { delete(h, "X-Forwarded-Uri") }), 400},
 		"no host":                 {forward(func(h headers) { delete(h, "X-Forwarded-Host") }), 400},

@@ -192,8 +192,8 @@ type kept[T any] struct {
 	mu    sync.Mutex
 	value T
 	until time.Time // zero: there is none
-	tried time.Time
-	last  error // of the last attempt
+	tried time.Time // the last attempt ended
+	last  error     // of it
 }
 
 // errMissing: the document is there, and does not hold what was looked for.
@@ -210,7 +210,12 @@ func (k *kept[T]) get(ctx context.Context, suits func(T) bool) (T, error) {
 	case good && suits(value) && (fresh || !due):
 		return value, nil
 	case good && suits(value): // old: whoever asks does not wait for the new one
-		go k.refresh(context.WithoutCancel(ctx), suits)
+		if k.fetching.TryLock() {
+			go func() {
+				defer k.fetching.Unlock()
+				_ = k.renew(context.WithoutCancel(ctx), suits) // the next one who asks sees what it came to
+			}()
+		}
 		return value, nil
 	}
 	err := k.refresh(context.WithoutCancel(ctx), suits) // strangers who come and go do not keep it from being fetched
@@ -235,12 +240,17 @@ func (k *kept[T]) current() (value T, fresh, good, due bool) {
 	return k.value, now.Before(k.until), good, k.tried.IsZero() || since < 0 || since >= k.every
 }
 
-// refresh fetches the document, unless that was done a moment ago. Then what that came to is the answer.
+// refresh fetches the document, one at a time.
 func (k *kept[T]) refresh(ctx context.Context, suits func(T) bool) error {
 	k.fetching.Lock()
 	defer k.fetching.Unlock()
+	return k.renew(ctx, suits)
+}
+
+// renew fetches the document, unless that was done a moment ago, perhaps while we waited. Then what that came to is the answer.
+func (k *kept[T]) renew(ctx context.Context, suits func(T) bool) error {
 	value, fresh, _, due := k.current()
-	if fresh && suits(value) { // while we waited
+	if fresh && suits(value) {
 		return nil
 	}
 	if !due {
@@ -252,7 +262,7 @@ func (k *kept[T]) refresh(ctx context.Context, suits func(T) bool) error {
 	value, life, err := k.fetch(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.tried, k.last = began, err
+	k.tried, k.last = k.now(), err // from its end on: those who waited for one that hung do not hang one after the other
 	if err == nil {
 		k.value, k.until = value, began.Add(life)
 	}

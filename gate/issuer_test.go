@@ -41,12 +41,13 @@ type stand struct {
 	offset  atomic.Int64 // of the clock, in nanoseconds
 	mu      sync.Mutex
 	kid     string
-	opaque  map[string]map[string]any // introspection answers
-	bits    []byte                    // of the status list
-	list    map[string]any            // members of the status list that are others
-	code    url.Values                // of the last exchange
-	idToken map[string]any            // claims that are others
-	access  string                    // the access token of the next exchange
+	more    map[string]crypto.PublicKey // by their kid, for RS256
+	opaque  map[string]map[string]any   // introspection answers
+	bits    []byte                      // of the status list
+	list    map[string]any              // members of the status list that are others
+	code    url.Values                  // of the last exchange
+	idToken map[string]any              // claims that are others
+	access  string                      // the access token of the next exchange
 }
 
 const (
@@ -88,7 +89,11 @@ func newStand(t testing.TB) *stand {
 	answer(jwks, "GET /jwks", "application/json", func(*http.Request) (any, int) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.key.Public(), KeyID: s.kid, Algorithm: "ES256", Use: "sig"}}}, 200
+		keys := []jose.JSONWebKey{{Key: s.key.Public(), KeyID: s.kid, Algorithm: "ES256", Use: "sig"}}
+		for kid, key := range s.more {
+			keys = append(keys, jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: "RS256", Use: "sig"})
+		}
+		return jose.JSONWebKeySet{Keys: keys}, 200
 	})
 	answer(introspection, "POST /introspect", "application/json", func(r *http.Request) (any, int) {
 		if id, secret, ok := r.BasicAuth(); !ok || id != "gate" || secret != url.QueryEscape(theSecret) {

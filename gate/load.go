@@ -239,7 +239,7 @@ func (l *loader) check() {
 		l.needed("origin", c.Origin, "write it like https://api.example.com", func() (string, string) {
 			u, problem := fields.WebURL(c.Origin)
 			if problem == "" && origin(u) != c.Origin {
-				problem = "is not a scheme and a host in lower case alone"
+				problem = "is not a scheme and a host in lower case alone, with a port where that is not the scheme's own"
 			}
 			return problem, "write it like https://api.example.com"
 		})
@@ -326,7 +326,14 @@ func (l *loader) needed(name, value, write string, fault func() (problem, fix st
 	}
 }
 
-func origin(u *url.URL) string { return u.Scheme + "://" + strings.ToLower(u.Host) }
+// origin is a URL's scheme and host, in lower case and without the scheme's own port.
+func origin(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; port != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	return u.Scheme + "://" + host
+}
 
 func text(p *string) func([]string) (string, string) {
 	return func(values []string) (string, string) {

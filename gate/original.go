@@ -75,7 +75,8 @@ func (t teller) read(r *http.Request) (o original, refused *verdict) {
 	}
 	var target, problem string
 	o.method, o.origin, target = t.tell(r, header)
-	o.origin = strings.ToLower(o.origin)
+	scheme, host, _ := strings.Cut(o.origin, "://")
+	o.origin = origin(&url.URL{Scheme: strings.ToLower(scheme), Host: host})
 	if p, _ := method(o.method); p != "" {
 		return o, malformed("the method is none")
 	}

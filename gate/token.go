@@ -115,7 +115,7 @@ func (g *Gate) bearer(ctx context.Context, o original, r *http.Request) (*token,
 	case dpop && g.proof == nil:
 		return nil, g.unauthorized("invalid_token", "tokens that are bound to a key are not taken here", true)
 	case !tokenForm(credentials):
-		return nil, malformed("Authorization does not hold one token (RFC 6750 section 2.1)")
+		return nil, noToken("Authorization does not hold one token (RFC 6750 section 2.1)")
 	}
 	t, refused := g.accept(ctx, credentials)
 	switch {

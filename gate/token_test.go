@@ -1,8 +1,10 @@
 package gate
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -61,45 +63,50 @@ func TestToken(t *testing.T) {
 	must(t, err)
 	withKey, err := embedded.CompactSerialize()
 	must(t, err)
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	must(t, err)
+	s.more = map[string]crypto.PublicKey{"rsa": rsaKey.Public()}
 	good := s.token()
 	for name, c := range map[string]struct {
 		token string
 		code  string // "": it is good
 	}{
-		"RFC 9068 4: good":                    {good, ""},
-		"aud is a list with the resource":     {s.token("aud", []string{"https://other.example", resource}), ""},
-		"exp, a moment ago by another clock":  {s.token("exp", now-20), ""},
-		"nbf, in a moment by another clock":   {s.token("nbf", now+20), ""},
-		"no status":                           {s.token("status", nil), ""},
-		"typ with application/":               {s.sign(s.claims(), "application/at+jwt"), ""},
-		"RFC 9068 4: iss is another":          {s.token("iss", "https://evil.example"), "invalid_token"},
-		"iss with a slash behind":             {s.token("iss", s.url+"/"), "invalid_token"},
-		"no iss":                              {s.token("iss", nil), "invalid_token"},
-		"RFC 8707 2: aud is another":          {s.token("aud", "https://other.example"), "invalid_token"},
-		"aud begins alike":                    {s.token("aud", resource+"/"), "invalid_token"},
-		"aud is a list without":               {s.token("aud", []string{"https://other.example"}), "invalid_token"},
-		"no aud":                              {s.token("aud", nil), "invalid_token"},
-		"aud is a number":                     {s.token("aud", 1), "invalid_token"},
-		"exp is over":                         {s.token("exp", now-31), "invalid_token"},
-		"no exp":                              {s.token("exp", nil), "invalid_token"},
-		"exp is a text":                       {s.token("exp", "tomorrow"), "invalid_token"},
-		"nbf is to come":                      {s.token("nbf", now+60), "invalid_token"},
-		"no sub":                              {s.token("sub", nil), "invalid_token"},
-		"no client_id":                        {s.token("client_id", nil), "invalid_token"},
-		"no jti":                              {s.token("jti", nil), "invalid_token"},
-		"RFC 8725 3.11: an ID token":          {s.sign(s.claims("nonce", "n"), "JWT"), "invalid_token"},
-		"a logout token":                      {s.sign(s.claims("events", map[string]any{}), "logout+jwt"), "invalid_token"},
-		"typ JWT":                             {s.sign(s.claims(), "JWT"), "invalid_token"},
-		"an access token with a nonce":        {s.token("nonce", "n"), "invalid_token"},
-		"RFC 8725 3.1: alg none":              {none, "invalid_token"},
-		"RFC 8725 2.1: a shared key":          {hs256, "invalid_token"},
-		"another algorithm than the key's":    {s.signBy(ed, jose.EdDSA, "1", s.claims(), "at+jwt"), "invalid_token"},
-		"an unknown kid":                      {s.signBy(s.key, jose.ES256, "2", s.claims(), "at+jwt"), "invalid_token"},
-		"no kid":                              {s.signBy(s.key, jose.ES256, "", s.claims(), "at+jwt"), "invalid_token"},
-		"another's key under our kid":         {s.signBy(strange, jose.ES256, "1", s.claims(), "at+jwt"), "invalid_token"},
-		"RFC 7515 4.1.3: a key in the header": {withKey, "invalid_token"},
-		"tampered":                            {strings.Replace(good, ".e", ".f", 1), "invalid_token"},
-		"no payload":                          {s.sign("text", "at+jwt"), "invalid_token"},
+		"RFC 9068 4: good":                         {good, ""},
+		"aud is a list with the resource":          {s.token("aud", []string{"https://other.example", resource}), ""},
+		"exp, a moment ago by another clock":       {s.token("exp", now-20), ""},
+		"nbf, in a moment by another clock":        {s.token("nbf", now+20), ""},
+		"no status":                                {s.token("status", nil), ""},
+		"typ with application/":                    {s.sign(s.claims(), "application/at+jwt"), ""},
+		"RFC 9068 4: iss is another":               {s.token("iss", "https://evil.example"), "invalid_token"},
+		"iss with a slash behind":                  {s.token("iss", s.url+"/"), "invalid_token"},
+		"no iss":                                   {s.token("iss", nil), "invalid_token"},
+		"RFC 8707 2: aud is another":               {s.token("aud", "https://other.example"), "invalid_token"},
+		"aud begins alike":                         {s.token("aud", resource+"/"), "invalid_token"},
+		"aud is a list without":                    {s.token("aud", []string{"https://other.example"}), "invalid_token"},
+		"no aud":                                   {s.token("aud", nil), "invalid_token"},
+		"aud is a number":                          {s.token("aud", 1), "invalid_token"},
+		"exp is over":                              {s.token("exp", now-31), "invalid_token"},
+		"no exp":                                   {s.token("exp", nil), "invalid_token"},
+		"exp is a text":                            {s.token("exp", "tomorrow"), "invalid_token"},
+		"nbf is to come":                           {s.token("nbf", now+60), "invalid_token"},
+		"no sub":                                   {s.token("sub", nil), "invalid_token"},
+		"no client_id":                             {s.token("client_id", nil), "invalid_token"},
+		"no jti":                                   {s.token("jti", nil), "invalid_token"},
+		"RFC 8725 3.11: an ID token":               {s.sign(s.claims("nonce", "n"), "JWT"), "invalid_token"},
+		"a logout token":                           {s.sign(s.claims("events", map[string]any{}), "logout+jwt"), "invalid_token"},
+		"typ JWT":                                  {s.sign(s.claims(), "JWT"), "invalid_token"},
+		"an access token with a nonce":             {s.token("nonce", "n"), "invalid_token"},
+		"RFC 8725 3.1: alg none":                   {none, "invalid_token"},
+		"RFC 8725 2.1: a shared key":               {hs256, "invalid_token"},
+		"another algorithm than the key's":         {s.signBy(ed, jose.EdDSA, "1", s.claims(), "at+jwt"), "invalid_token"},
+		"RS256":                                    {s.signBy(rsaKey, jose.RS256, "rsa", s.claims(), "at+jwt"), ""},
+		"RFC 8725 3.1: PS256 with a key for RS256": {s.signBy(rsaKey, jose.PS256, "rsa", s.claims(), "at+jwt"), "invalid_token"},
+		"an unknown kid":                           {s.signBy(s.key, jose.ES256, "2", s.claims(), "at+jwt"), "invalid_token"},
+		"no kid":                                   {s.signBy(s.key, jose.ES256, "", s.claims(), "at+jwt"), "invalid_token"},
+		"another's key under our kid":              {s.signBy(strange, jose.ES256, "1", s.claims(), "at+jwt"), "invalid_token"},
+		"RFC 7515 4.1.3: a key in the header":      {withKey, "invalid_token"},
+		"tampered":                                 {strings.Replace(good, ".e", ".f", 1), "invalid_token"},
+		"no payload":                               {s.sign("text", "at+jwt"), "invalid_token"},
 		"RFC 9449 7.2: bound to a key, sent as Bearer": {s.token("cnf", map[string]any{"jkt": "x"}), "invalid_token"},
 		"bound in a way that is not known":             {s.token("cnf", "x"), "invalid_token"},
 		"no JWT, and nobody to ask":                    {"sg_at_abc", "invalid_token"},
@@ -135,6 +142,8 @@ func TestScheme(t *testing.T) {
 	s := newStand(t)
 	g := s.gate("")
 	const metadata = `resource_metadata="https://api.example/.well-known/oauth-protected-resource"`
+	const noB64 = `Bearer error="invalid_request", error_description="Authorization does not hold one token (RFC 6750 section 2.1)", ` + metadata
+	const twice = `Bearer error="invalid_request", error_description="Authorization is there twice", ` + metadata
 	for name, c := range map[string]struct {
 		authorization []string
 		status        int
@@ -143,12 +152,12 @@ func TestScheme(t *testing.T) {
 		"RFC 6750 3.1: no token, no code":    {nil, 401, "Bearer " + metadata},
 		"another scheme":                     {[]string{"Basic YTpi"}, 401, "Bearer " + metadata},
 		"RFC 9110 11.1: any case":            {[]string{"bEARER " + s.token()}, 200, ""},
-		"no token behind the scheme":         {[]string{"Bearer"}, 400, ""},
-		"two spaces":                         {[]string{"Bearer  " + s.token()}, 400, ""},
-		"two tokens":                         {[]string{"Bearer a b"}, 400, ""},
-		"a comma":                            {[]string{"Bearer " + s.token() + ",x"}, 400, ""},
-		"RFC 6750 2: Authorization twice":    {[]string{"Bearer " + s.token(), "Bearer " + s.token()}, 400, ""},
-		"too long":                           {[]string{"Bearer " + strings.Repeat("a", maxToken+1)}, 400, ""},
+		"no token behind the scheme":         {[]string{"Bearer"}, 400, noB64},
+		"two spaces":                         {[]string{"Bearer  " + s.token()}, 400, noB64},
+		"two tokens":                         {[]string{"Bearer a b"}, 400, noB64},
+		"a comma":                            {[]string{"Bearer " + s.token() + ",x"}, 400, noB64},
+		"RFC 6750 2: Authorization twice":    {[]string{"Bearer " + s.token(), "Bearer " + s.token()}, 400, twice},
+		"too long":                           {[]string{"Bearer " + strings.Repeat("a", maxToken+1)}, 400, noB64},
 		"RFC 9449 7.1: DPoP is not here yet": {[]string{"DPoP " + s.token("cnf", map[string]any{"jkt": "x"})}, 401, `DPoP error="invalid_token", error_description="tokens that are bound to a key are not taken here", ` + metadata},
 	} {
 		t.Run(name, func(t *testing.T) {

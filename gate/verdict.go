@@ -32,6 +32,13 @@ func malformed(description string) *verdict {
 	return &verdict{status: http.StatusBadRequest, code: "invalid_request", description: description}
 }
 
+// noToken refuses what is sent as a token and cannot be one: RFC 6750 section 3.1, invalid_request.
+func noToken(description string) *verdict {
+	v := malformed(description)
+	v.challenge = true
+	return v
+}
+
 // forbidden refuses what no token would change.
 func forbidden(description string) *verdict {
 	return &verdict{status: http.StatusForbidden, description: description}
