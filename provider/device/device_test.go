@@ -249,7 +249,11 @@ func TestPolls(t *testing.T) {
 	t.Run("a user code is no device code", func(t *testing.T) {
 		d := begin(t, s, c, "", nil)
 		says(t, decide(t, b, d.user), http.StatusOK, "is connected")
-		for _, code := range []string{d.user, "x", d.code[:len(d.code)-1] + "A", strings.Repeat("A", 5000)} {
+		forged := d.code[:len(d.code)-1] + "A"
+		if forged == d.code {
+			forged = d.code[:len(d.code)-1] + "Q"
+		}
+		for _, code := range []string{d.user, "x", forged, strings.Repeat("A", 5000)} {
 			want(t, poll(s, c, "", code), 400, "invalid_grant")
 		}
 		want(t, poll(s, c, "", ""), 400, "invalid_request")

@@ -7,8 +7,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// How often somebody may be wrong: RFC 8628 section 5.1. With 34 bits, ten thousand codes under way, and a thousand accounts that guess, one of
-// them finds one in some five years.
+// How often somebody may be wrong: RFC 8628 section 5.1. Of 34 bits, with a thousand codes under way, an account that never stops guessing hits
+// one in some fifty years.
 const (
 	maxWrong  = 10
 	window    = 10 * time.Minute

@@ -16,6 +16,8 @@ func TestOwn(t *testing.T) {
 		"/account//evil.example": false, "/account/../signin": false, "/account/./sessions": false, "/account/": false,
 		`/\evil.example`: false, `/account\..\x`: false, "https://evil.example/account": false, "javascript:alert(1)": false,
 		"/account?x=1": false, "/account#x": false, "/account/%2e%2e/x": false, "/account/\n": false, " /account": false, "/account/é": false,
+		"/device": true, "/device?user_code=WDJB-MJHT": true, "/device?user_code=": false, "/device?user_code=wdjb-mjht": false, "/device?user_code=WDJB-MJHT&x=1": false,
+		"/device?user_code=WDJB-MJHT\n": false, "/device?user_code=//evil.example": false, "/device#x": false, "/device/": false, "/device/qr": false, "/devices": false, "//device": false,
 	} {
 		if own(page) != want {
 			t.Errorf("%q: own is %v", page, !want)
@@ -36,12 +38,13 @@ func TestOwn(t *testing.T) {
 func FuzzOwn(f *testing.F) {
 	f.Add("/account/sessions")
 	f.Add(`/account/..//evil.example`)
+	f.Add("/device?user_code=WDJB-MJHT")
 	f.Fuzz(func(t *testing.T, page string) {
 		if !own(page) {
 			return
 		}
 		r := httptest.NewRequest(http.MethodGet, "https://id.example/signin", nil)
-		if to, err := r.URL.Parse(page); err != nil || to.Host != "id.example" || to.Scheme != "https" || to.Path != page {
+		if to, err := r.URL.Parse(page); err != nil || to.Host != "id.example" || to.Scheme != "https" || to.RequestURI() != page {
 			t.Errorf("%q leads to %v, %v", page, to, err)
 		}
 	})

@@ -245,6 +245,11 @@ func TestGoodMetadata(t *testing.T) {
 		{"RFC 8252 7: the three kinds of a native app", app("application_type", "native", "token_endpoint_auth_method", "none",
 			"redirect_uris", []string{"com.example.app:/cb", "http://127.0.0.1/cb", "https://app.example/cb"}),
 			metadata{"application_type": "native", "client_secret": nil}},
+		{"RFC 8628: what no browser can be sent to", metadata{"client_name": "TV", "token_endpoint_auth_method": "none", "grant_types": []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}},
+			metadata{"application_type": "native", "redirect_uris": nil, "response_types": nil, "client_secret": nil, "grant_types": []any{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"},
+				"scope": "openid profile email address phone groups roles offline_access"}},
+		{"RFC 8628: a native app that does both", app("application_type", "native", "token_endpoint_auth_method", "none", "redirect_uris", []string{"http://127.0.0.1/cb"},
+			"grant_types", []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"}), metadata{"response_types": []any{"code"}}},
 		{"RFC 8252 8.4: a native app with a secret of its own", app("application_type", "native", "redirect_uris", []string{"http://127.0.0.1/cb"}),
 			metadata{"token_endpoint_auth_method": "client_secret_basic", "client_secret_expires_at": 0.0}},
 	} {

@@ -36,7 +36,7 @@ func (e *Endpoint) preset(f *fields.Faults, sent metadata.Object) storage.Client
 	switch {
 	case serviceAlone(sent):
 		typ = clients.Service
-	case kind == "native" && deviceAlone(sent):
+	case deviceAlone(sent): // native, whatever it says
 		typ = clients.Device
 	case kind == "native":
 		typ = clients.Native
