@@ -56,7 +56,7 @@ var MappingFields = fields.Table[Mapping]{
 var protocol = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash", "c_hash", "s_hash",
 	"client_id", "scope", "cnf", "act", "may_act", "events", "toe", "txn", "typ", "token_type", "active", "sub_jwk", "sub_id",
-	"authorization_details", "status", "vot", "vtm", "_claim_names", "_claim_sources",
+	"authorization_details", "permissions", "status", "vot", "vtm", "_claim_names", "_claim_sources",
 }
 
 const maxClaimName, maxClaimText = 100, 200

@@ -18,8 +18,13 @@ func (e *Endpoint) scopes(ctx context.Context) check {
 		if err != nil {
 			return err
 		}
-		req.Scopes, err = e.Issuer.Ask(ctx, c, resources, p.Words("scope"), clients.Carries(req.ResponseType, clients.ResponseCode))
+		if req.Scopes, err = e.Issuer.Ask(ctx, c, resources, p.Words("scope"), clients.Carries(req.ResponseType, clients.ResponseCode)); err != nil {
+			return err
+		}
 		req.Access = access(c, resources, req.Scopes)
+		if clients.Carries(req.ResponseType, clients.ResponseToken) { // it is for all of them, and nobody can ask for one of them later
+			_, err = e.Issuer.Target(c, resources, req.Scopes, issue.ForUser)
+		}
 		return err
 	}
 }

@@ -246,6 +246,21 @@ func (s *Server) Client(typ, name string, change ...func(*storage.Client)) (stor
 	return c, secret
 }
 
+// Resource adds an API, with access tokens like those of the default resource.
+func (s *Server) Resource(id string, change ...func(*storage.Resource)) storage.Resource {
+	s.tb.Helper()
+	like, err := s.Store.Resource(context.Background(), storage.DefaultResource)
+	must(s.tb, err)
+	r := resources.New(id, like, s.Clock.Now())
+	for _, f := range change {
+		f(&r)
+	}
+	must(s.tb, resources.Validate(r))
+	r, err = s.Store.SaveResource(context.Background(), r, storage.Change{Now: s.Clock.Now()})
+	must(s.tb, err)
+	return r
+}
+
 // User adds a user who signs in with [Password].
 func (s *Server) User(name string, change ...func(*storage.User)) storage.User {
 	s.tb.Helper()

@@ -102,7 +102,7 @@ func (e *Endpoint) grant(ctx context.Context, g grant, c storage.Client, p oauth
 	if r.named, err = e.Issuer.Resolve(ctx, c, names, g.behalf); err != nil {
 		return granted, err
 	}
-	if _, err := e.Issuer.Target(c, r.named, nil, g.behalf); err != nil {
+	if _, err := e.Issuer.Target(c, r.named, p.Words("scope"), g.behalf); err != nil {
 		return granted, err
 	}
 	var means issue.Means
@@ -117,14 +117,19 @@ func (e *Endpoint) grant(ctx context.Context, g grant, c storage.Client, p oauth
 }
 
 // aim sets what a user's access token is for, and which scopes it has: RFC 8707 section 2.2. Without a name it is for all that was authorized, as
-// far as that goes together.
+// far as that is still there and goes together.
 func (e *Endpoint) aim(ctx context.Context, g *issue.Granted, r request) (err error) {
 	authorized := g.Family.Authorization.Resources
 	if len(r.resources) > 0 || len(authorized) == 0 {
 		g.Target, err = e.Issuer.Target(r.client, r.named, g.Scopes, issue.ForUser)
 	} else {
 		var all []storage.Resource
-		if all, err = e.Issuer.Resolve(ctx, r.client, authorized, issue.ForUser); err == nil {
+		all, err = e.Issuer.Remaining(ctx, r.client, authorized, issue.ForUser)
+		switch {
+		case err != nil:
+		case len(all) == 0: // RFC 6749 section 5.2: whoever is told so asks the user again
+			err = oauth.Errorf(oauth.InvalidGrant, "what was authorized is not there any more, or this client may not ask for it")
+		default:
 			g.Target, err = e.Issuer.Implied(r.client, all, g.Scopes, issue.ForUser)
 		}
 	}

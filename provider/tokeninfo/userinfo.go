@@ -31,6 +31,9 @@ func (e *Endpoint) Userinfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	trail.Of(r.Context()).Client(a.Client)
+	if !slices.Contains(a.Audience, e.Issuer.Issuer) { // RFC 9068 section 4: an API that got a token is not to find out here whose it is
+		return challenge(oauth.Errorf(oauth.InvalidToken, "the access token is for another resource"))
+	}
 	if err := e.Limits.Bearer(r, state.Client); err != nil {
 		return err
 	}
