@@ -37,3 +37,7 @@ func DocumentURL(id string) (*url.URL, string) {
 
 // Documented reports whether what c is stands in a metadata document at its id.
 func Documented(c storage.Client) bool { return c.Origin == storage.OriginDocument }
+
+// BesideDocument are the fields of such a client that are the operator's: a document that changes leaves them as they are. Scopes and grant
+// types that were taken away stay away.
+var BesideDocument = []string{"trusted", "access", "default_resource", "scopes", "grant_types"}

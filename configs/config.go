@@ -29,6 +29,8 @@ type Config struct {
 	Registration        string // RegistrationOff, RegistrationToken or RegistrationOpen
 	StatementIssuers    []StatementIssuer
 	RegistrationPKCE    string   // PKCEOptional or PKCERequired: of confidential clients that register themselves
+	Documents           bool     // a client id may be the URL of a document that says what the client is
+	DocumentHosts       []string // where such documents may be; none: anywhere
 	UnsignedRequests    bool     // request objects with alg none are let in
 	EncryptedRequests   []string // JWE algorithms by which request objects may be encrypted to us
 	TLSCert, TLSKey     string   // PEM files; both or none

@@ -72,7 +72,7 @@ func TestFixed(t *testing.T) {
 func TestEverySettingIsFixedOrRead(t *testing.T) {
 	t.Parallel()
 	read := []string{
-		"registration", "software_statement_issuers", "registration_pkce", "unsigned_request_objects", "encrypted_request_objects", "tls_cert", "tls_key", "trusted_proxy",
+		"registration", "software_statement_issuers", "registration_pkce", "registration_documents", "registration_document_hosts", "unsigned_request_objects", "encrypted_request_objects", "tls_cert", "tls_key", "trusted_proxy",
 		"rate_limit", "rate_limits.address", "rate_limits.client", "rate_limits.failed_authentication", "rate_limits.registration",
 		"outgoing_allow", "outgoing_ca", "allow_insecure_issuer", "lifetimes.access_token", "lifetimes.id_token", "lifetimes.code",
 		"lifetimes.refresh_idle", "lifetimes.refresh_absolute", "lifetimes.refresh_reuse_window", "lifetimes.session_idle",

@@ -43,6 +43,8 @@ func table(c *Config) []setting {
 			into: oneOf(&c.Registration, RegistrationOff, RegistrationToken, RegistrationOpen)},
 		{name: "software_statement_issuers", list: true, into: statementIssuers(&c.StatementIssuers)},
 		{name: "registration_pkce", into: oneOf(&c.RegistrationPKCE, PKCERequired, PKCEOptional)},
+		{name: "registration_documents", into: boolean(&c.Documents)},
+		{name: "registration_document_hosts", list: true, into: documentHosts(&c.DocumentHosts)},
 		{name: "unsigned_request_objects", into: boolean(&c.UnsignedRequests)},
 		{name: "encrypted_request_objects", list: true, into: someOf(&c.EncryptedRequests, encryptions...)},
 		{name: "tls_cert", arg: "FILE", help: "certificate chain, PEM", into: text(&c.TLSCert)},
@@ -240,6 +242,23 @@ func outgoing(p *[]netip.Prefix) func([]string) error {
 			}
 		}
 		return read(values)
+	}
+}
+
+// documentHosts are names as URLs have them, in lower case and with a port where there is one, or *. and what they end with.
+func documentHosts(p *[]string) func([]string) error {
+	return func(values []string) error {
+		err := each(func(v string) error {
+			u, err := url.Parse("https://" + strings.TrimPrefix(v, "*."))
+			if err != nil || u.Host == "" || u.String() != "https://"+u.Host || u.Host != strings.ToLower(u.Host) || !hostIsPlain(u) {
+				return fmt.Errorf("%q is no host; write it like agents.example.com, or *.example.com for all that end so", v)
+			}
+			return nil
+		})(values)
+		if err == nil {
+			*p = values
+		}
+		return err
 	}
 }
 

@@ -244,6 +244,8 @@ func origin(o string) string {
 		return "the configuration file"
 	case storage.OriginRegistered:
 		return "itself"
+	case storage.OriginDocument:
+		return "the document at its client_id"
 	}
 	return "signet commands"
 }

@@ -65,6 +65,7 @@ func (a *app) dev(ctx context.Context, at, demoAt string, verbose bool) (err err
 	cfg := configured{Config: configs.Default(), declared: declared{catalogue: claims.Standard()}}
 	cfg.Issuer, cfg.Listen, cfg.Data = "http://"+at, at, dir
 	cfg.OutgoingAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")} // the demo app is told of logouts
+	cfg.Documents = true                                                                                       // try it with an agent
 	cfg.Log = configs.Log{Level: "warn", Format: "text"}
 	if verbose {
 		cfg.Log.Level = "info"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"signet/clients"
+	"signet/fields"
 	"signet/storage"
 )
 
@@ -102,6 +103,7 @@ func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {
 		secret = ""
 		before := *c
 		setErr := setAll(ch.Fields, func(name string, values []string) error { return clients.Set(c, name, values) })
+		setErr = errors.Join(setErr, ownWords(before, *c))
 		holdRegistered(before, c)
 		if !clients.SecretFits(*c) { // the authentication method was changed to one with another kind of secret
 			secret, err = clients.GiveSecret(c, a.sealer)
@@ -114,10 +116,24 @@ func (a *api) setClient(w http.ResponseWriter, r *http.Request) error {
 	return write(w, ClientSecret{c, secret, a.missing(r, c)})
 }
 
-// holdRegistered makes what the operator leaves a client that registered itself the limit of its own updates: otherwise it would take back
-// with its registration access token what was taken away.
+// ownWords refuses to change what the document of a client says: the row follows the document. What the operator can change is what stays.
+func ownWords(before, c storage.Client) error {
+	if !clients.Documented(before) {
+		return nil
+	}
+	var faults fields.Faults
+	for _, field := range clients.Fields.Diff(before, c) {
+		if !slices.Contains(clients.BesideDocument, field) {
+			faults.Add(field, "is what the document at the client's URL says; of such a client there can be set %s", strings.Join(clients.BesideDocument, ", "))
+		}
+	}
+	return faults.Err()
+}
+
+// holdRegistered makes what the operator leaves a client that registered itself, or says in a document what it is, the limit of its own updates:
+// otherwise it would take back what was taken away.
 func holdRegistered(before storage.Client, c *storage.Client) {
-	if c.Origin != storage.OriginRegistered {
+	if c.Origin != storage.OriginRegistered && c.Origin != storage.OriginDocument {
 		return
 	}
 	if !slices.Equal(before.Scopes, c.Scopes) {
