@@ -11,6 +11,7 @@ import (
 
 	"signet/clients"
 	"signet/provider/admin"
+	"signet/recipes"
 	"signet/storage"
 )
 
@@ -32,13 +33,18 @@ func (a *app) clientCommand() *cobra.Command {
 
 func (a *app) clientAdd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "add TYPE NAME",
+		Use:   "add TYPE NAME | RECIPE [NAME] --url URL",
 		Short: "Register an app; prints its id, and its secret once",
 		Long: `Register an app of the TYPE web, spa, native, device or service. NAME is what people see when they sign in.
 
 A service gets access tokens in its own name (the grant type client_credentials). --access says for which API, and with which of its scopes;
 if it names one API and nothing else, requests that name none mean that. An API itself is a service as well: --resource says which one it is,
 and then it may ask about the access tokens that reach it (introspection). See signet resource add.
+
+A RECIPE knows an app that others made: it registers what that app wants, and prints what belongs into the app's own configuration. --url is
+where people open it; other flags win over the recipe. signet recipe show RECIPE has its parameters, for --param. There are
+
+    ` + recipeNames() + `
 
 The id and the secret go into the app's configuration. The secret is shown now and never again.`,
 		Example: `    signet client add web "My app" --redirect-uri https://app.example.com/callback
@@ -48,12 +54,20 @@ The id and the secret go into the app's configuration. The secret is shown now a
     signet client add web "My app" --redirect-uri https://app.example.com/cb --auth-method private_key_jwt --jwks-uri https://app.example.com/keys
     signet client add service "Night job" --access "https://api.example.com orders:read"
     signet client add service "Orders API" --resource https://api.example.com
-    signet client add web Shop --redirect-uri https://shop.example.com/cb --json | jq -r .client_secret`,
-		Args: exactly("TYPE", "NAME"),
+    signet client add web Shop --redirect-uri https://shop.example.com/cb --json | jq -r .client_secret
+    signet client add grafana --url https://grafana.example.com`,
+		Args: typeOrRecipe,
 	}
+	recipe := addRecipeFlags(cmd)
 	values := fieldFlags(cmd, clients.Fields, "client_name")
 	f := a.apiFlags(cmd)
 	cmd.RunE = f.call(func(c call) error {
+		if r, ok := recipes.Find(c.args[0]); ok {
+			return a.addByRecipe(c, r, recipe, values(), *f.json)
+		}
+		if recipe.given() {
+			return usagef("--url and --param are for recipes; signet recipe list shows them")
+		}
 		var made admin.ClientSecret
 		in := admin.NewClient{Type: c.args[0], Name: c.args[1], Fields: values()}
 		if err := c.do(http.MethodPost, in, &made, "clients"); err != nil {
@@ -232,6 +246,8 @@ func origin(o string) string {
 		return "the configuration file"
 	case storage.OriginRegistered:
 		return "itself"
+	case storage.OriginDocument:
+		return "the document at its client_id"
 	}
 	return "signet commands"
 }

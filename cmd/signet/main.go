@@ -108,7 +108,7 @@ Run it:
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.devCommand(), a.serveCommand(), a.statusCommand(), a.doctorCommand(), a.reloadCommand(), a.clientCommand(), a.resourceCommand(), a.userCommand(), a.sessionCommand(), a.noticeCommand(), a.keyCommand(), a.auditCommand(),
+	root.AddCommand(a.devCommand(), a.serveCommand(), a.statusCommand(), a.doctorCommand(), a.reloadCommand(), a.clientCommand(), a.recipeCommand(), a.resourceCommand(), a.userCommand(), a.sessionCommand(), a.noticeCommand(), a.keyCommand(), a.auditCommand(),
 		a.tokenCommand(), a.gateCommand(), a.backupCommand(), a.restoreCommand(), a.migrateCommand(), a.storageCommand(), a.mailCommand(), a.configCommand(), a.versionCommand())
 	a.group(root)
 	return root
