@@ -70,7 +70,10 @@ const (
 )
 
 // GrantTypes are all of them.
-var GrantTypes = []string{GrantCode, GrantRefresh, GrantImplicit, GrantService, GrantDevice}
+var GrantTypes = []string{GrantCode, GrantRefresh, GrantImplicit, GrantService, GrantDevice, GrantBearer, GrantExchange}
+
+// OperatorGrants are those that an operator alone gives, to clients one by one: what they are worth, the configuration says.
+var OperatorGrants = []string{GrantBearer, GrantExchange}
 
 // Scopes are those that mean something here, in the order in which they are published: OpenID Connect Core 5.4 and 11. A new client
 // may ask for all of them.
@@ -210,6 +213,9 @@ func Allows(c storage.Client, grantType string) bool { return slices.Contains(c.
 
 // SignsIn reports whether people can sign in to the client.
 func SignsIn(c storage.Client) bool { return Redirects(c) || Allows(c, GrantDevice) }
+
+// ForItself reports whether the client gets access tokens in its own name.
+func ForItself(c storage.Client) bool { return Allows(c, GrantService) || Allows(c, GrantBearer) }
 
 // Redirects reports whether browsers are sent to the client with the answer.
 func Redirects(c storage.Client) bool { return Allows(c, GrantCode) || Allows(c, GrantImplicit) }

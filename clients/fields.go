@@ -4,12 +4,31 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
 	"signet/fields"
 	"signet/storage"
 )
+
+// grantTypes takes the names of grant types that are long for people in their last word alone.
+var grantTypes = func() fields.Field[storage.Client] {
+	f := fields.Words("grant_types", "authorization_code, refresh_token, implicit; client_credentials for what it does in its own name; device_code for where no browser is; jwt-bearer for assertions of trusted issuers; token-exchange to call on as the user", func(c *storage.Client) *[]string { return &c.GrantTypes })
+	set := f.Set
+	f.Set = func(c *storage.Client, values []string) error {
+		err := set(c, values)
+		for n, g := range c.GrantTypes {
+			if long := grantPrefix + g; slices.Contains(GrantTypes, long) {
+				c.GrantTypes[n] = long
+			}
+		}
+		return err
+	}
+	return f
+}()
+
+const grantPrefix = "urn:ietf:params:oauth:grant-type:"
 
 // Fields is what of a client can be set by name, for the commands, the configuration file and the documentation. The names are the
 // specification's where it has one.
@@ -25,7 +44,7 @@ var Fields = fields.Table[storage.Client]{
 	fields.String("token_endpoint_auth_signing_alg", "what assertions of client_secret_jwt and private_key_jwt must be signed with; empty for any", func(c *storage.Client) *string { return &c.TokenEndpointAuthSigningAlg }),
 	jwks,
 	fields.String("jwks_uri", "where the app publishes its public keys, instead of jwks", func(c *storage.Client) *string { return &c.JWKSURI }),
-	fields.Words("grant_types", "authorization_code, refresh_token, implicit; client_credentials for what it does in its own name; urn:ietf:params:oauth:grant-type:device_code for where no browser is", func(c *storage.Client) *[]string { return &c.GrantTypes }),
+	grantTypes,
 	responseTypes,
 	fields.Words("scopes", "what the client may ask for", func(c *storage.Client) *[]string { return &c.Scopes }),
 	access,

@@ -96,7 +96,13 @@ func idProblem(c storage.Client) string {
 func validateAuthentication(f *fields.Faults, c storage.Client) {
 	const method = "token_endpoint_auth_method"
 	switch c.Type {
-	case Web, Service:
+	case Service:
+		if slices.Equal(c.GrantTypes, []string{GrantBearer}) { // its assertions say who it is: RFC 7521 section 4.1
+			f.OneOf(method, c.TokenEndpointAuthMethod, AuthNone, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
+			break
+		}
+		fallthrough
+	case Web:
 		f.OneOf(method, c.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthSecretJWT, AuthKeyJWT)
 	case SPA, Native, Device: // RFC 6749 section 2.1, RFC 8252 section 8.4: what is shipped to everybody is no secret
 		if c.Type != SPA && c.Origin == storage.OriginRegistered { // section 8.4: each copy of the app has a secret of its own
@@ -179,6 +185,14 @@ func validateUses(f *fields.Faults, c storage.Client, set keyset.Set) {
 	}
 }
 
+// serviceGrants are those that need nobody to sign in to the client.
+var serviceGrants = []string{GrantService, GrantBearer, GrantExchange}
+
+// only reports whether all of some values, and there are some, are among those allowed.
+func only(values, allowed []string) bool {
+	return len(values) > 0 && !slices.ContainsFunc(values, func(v string) bool { return !slices.Contains(allowed, v) })
+}
+
 func validateFlows(f *fields.Faults, c storage.Client) {
 	if typeProblem(c.Type) == "" {
 		f.OneOf("application_type", c.ApplicationType, applicationType(c.Type))
@@ -188,17 +202,19 @@ func validateFlows(f *fields.Faults, c storage.Client) {
 		f.OneOf("grant_types", g, GrantTypes...)
 	}
 	switch {
-	case c.Type == Service && (len(c.GrantTypes) != 1 || !Allows(c, GrantService)):
-		f.Add("grant_types", "is %s alone for clients that act for themselves; people sign in to one of another type", GrantService)
+	case c.Type == Service && (len(c.GrantTypes) == 0 || !only(c.GrantTypes, serviceGrants)):
+		f.Add("grant_types", "are %s for clients that act for themselves; people sign in to one of another type", strings.Join(serviceGrants, ", "))
 	case Allows(c, GrantService) && Public(c): // RFC 6749 section 4.4: "MUST only be used by confidential clients"
 		f.Add("grant_types", "has %s, which is for clients that authenticate themselves", GrantService)
+	case Allows(c, GrantExchange) && Public(c): // or whoever finds a token could have it exchanged
+		f.Add("grant_types", "has %s, which is for clients that authenticate themselves", GrantExchange)
 	case c.Type == Device && (!Allows(c, GrantDevice) || Redirects(c)):
 		f.Add("grant_types", "are %s and %s for devices, which no browser can be sent to", GrantDevice, GrantRefresh)
-	case Allows(c, GrantRefresh) && !Allows(c, GrantCode) && !Allows(c, GrantDevice), !SignsIn(c) && !Allows(c, GrantService):
+	case Allows(c, GrantRefresh) && !Allows(c, GrantCode) && !Allows(c, GrantDevice), !SignsIn(c) && !only(c.GrantTypes, serviceGrants):
 		f.Add("grant_types", "lack %s, which the others live by", GrantCode)
 	}
 	f.Check("response_types", repeated(c.ResponseTypes))
-	if len(c.ResponseTypes) == 0 && (Redirects(c) || !SignsIn(c) && !Allows(c, GrantService)) {
+	if len(c.ResponseTypes) == 0 && (Redirects(c) || !SignsIn(c) && !only(c.GrantTypes, serviceGrants)) {
 		f.Add("response_types", "is empty; %s needs %s", GrantCode, ResponseCode)
 	}
 	for _, r := range c.ResponseTypes {

@@ -23,6 +23,7 @@ import (
 	"signet/fetch"
 	"signet/keys"
 	"signet/provider/account"
+	"signet/provider/assertion"
 	"signet/provider/authorize"
 	"signet/provider/checksession"
 	"signet/provider/clientauth"
@@ -70,9 +71,11 @@ type Options struct {
 	// the same, for tokens from before.
 	NoStatusList bool
 	// Fetch gets what clients name by its URL, and tells them what they want to be told at theirs; nil: at public addresses alone.
-	Fetch     Fetcher
-	Claims    *claims.Catalogue // what may be said of users; nil: the standard claims
-	Lifetimes Lifetimes
+	Fetch Fetcher
+	// TrustedIssuers are those whose assertions are taken: RFC 7523 section 2.1.
+	TrustedIssuers []assertion.Issuer
+	Claims         *claims.Catalogue // what may be said of users; nil: the standard claims
+	Lifetimes      Lifetimes
 	// TrustedProxies are the CIDR prefixes whose X-Forwarded-For is believed. None: the connection's address is the client's.
 	TrustedProxies []string
 	Limits         *limit.Limits // nil: there are none
@@ -313,6 +316,13 @@ type endpoints struct {
 	courier   *ending.Courier
 }
 
+// assertions reads those of other issuers. They are for the issuer, or the token endpoint: RFC 7523 section 3, item 3.
+func assertions(o Options) *assertion.Reader {
+	return assertion.New(assertion.Options{
+		Issuers: o.TrustedIssuers, Audience: []string{o.Issuer, strings.TrimSuffix(o.Issuer, "/") + oauth.TokenPath}, Now: o.Now,
+	})
+}
+
 func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetched) (endpoints, error) {
 	base := basePath(issuer)
 	cookies := cookie.New(issuer)
@@ -337,7 +347,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 
 	metadata, err := discovery.New(discovery.Options{
 		Issuer: o.Issuer, Keys: o.Keys, Claims: o.Claims, Registration: o.Registration.on(), HS256: o.HS256, UnsignedRequests: o.UnsignedRequests,
-		StatusList: !o.NoStatusList, Documents: o.Documents.On,
+		StatusList: !o.NoStatusList, Documents: o.Documents.On, Assertions: len(o.TrustedIssuers) > 0,
 	})
 	var registering *register.Endpoint
 	if o.Registration.on() {
@@ -374,7 +384,7 @@ func newEndpoints(o Options, issuer *url.URL, pages *web.Pages, documents fetche
 			Receipts: ending.Receipts{Store: o.Store}, Now: o.Now,
 		}),
 		token: token.New(token.Options{
-			Store: o.Store, Clients: authenticator, Issuer: issuing, Record: o.Later, RefreshIdle: o.Lifetimes.RefreshIdle,
+			Store: o.Store, Clients: authenticator, Issuer: issuing, Record: o.Later, Assertions: assertions(o), RefreshIdle: o.Lifetimes.RefreshIdle,
 			RefreshAbsolute: o.Lifetimes.RefreshAbsolute, ReuseWindow: o.Lifetimes.ReuseWindow, Now: o.Now,
 		}),
 		status: statuslist.New(statuslist.Options{Issuer: o.Issuer, Store: o.Store, Keys: o.Keys, Places: places, Now: o.Now, Log: o.Log}),

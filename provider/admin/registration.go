@@ -45,7 +45,7 @@ func (n NewInitialToken) validate(scopes []string) error {
 		f.OneOf("scopes", s, scopes...)
 	}
 	for _, g := range n.GrantTypes {
-		f.OneOf("grant_types", g, clients.GrantTypes...)
+		f.OneOf("grant_types", g, slices.DeleteFunc(slices.Clone(clients.GrantTypes), func(g string) bool { return slices.Contains(clients.OperatorGrants, g) })...)
 	}
 	return f.Err()
 }

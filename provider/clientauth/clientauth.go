@@ -66,15 +66,40 @@ const refused = "client authentication failed: the client is unknown, its secret
 // ReadForm begins every endpoint that a client posts a form to: it reads the form ([oauth.ReadForm]), authenticates the client and
 // notes it for the log.
 func (a *Authenticator) ReadForm(w http.ResponseWriter, r *http.Request) (storage.Client, oauth.Params, error) {
+	return a.ReadFormOr(w, r, nil)
+}
+
+// ReadFormOr is ReadForm for requests that may say in another way whose they are (RFC 7521 section 4.1). Where there is nothing of a
+// client's, other is asked; the zero client means that it does not know either.
+func (a *Authenticator) ReadFormOr(w http.ResponseWriter, r *http.Request, other func(context.Context, oauth.Params) (storage.Client, error)) (storage.Client, oauth.Params, error) {
 	form, err := oauth.ReadForm(w, r)
 	if err != nil {
 		return storage.Client{}, form, err
 	}
-	c, err := a.Authenticate(r, form)
+	c, err := a.otherwise(r, form, other)
+	if err == nil && c.ID == "" {
+		c, err = a.Authenticate(r, form)
+	}
 	if err == nil {
 		trail.Of(r.Context()).Client(c.ID)
 	}
 	return c, form, err
+}
+
+// otherwise asks other for the client of a request that has no credentials. It is counted by address, as those of clients without credentials are.
+func (a *Authenticator) otherwise(r *http.Request, form oauth.Params, other func(context.Context, oauth.Params) (storage.Client, error)) (storage.Client, error) {
+	if other == nil || form.Has("client_id") || form.Has("client_secret") || form.Has("client_assertion") || form.Has("client_assertion_type") ||
+		len(r.Header.Values("Authorization")) > 0 {
+		return storage.Client{}, nil
+	}
+	if err := a.Limits.LookAddress(r); err != nil {
+		return storage.Client{}, err
+	}
+	c, err := other(r.Context(), form)
+	if err != nil || c.ID != "" {
+		err = errors.Join(err, a.Limits.Address(r))
+	}
+	return c, err
 }
 
 // Authenticate returns the client that sent r, whose body is form. Its errors are [*oauth.Error]: invalid_client, with a challenge if

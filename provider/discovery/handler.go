@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"signet/claims"
+	"signet/clients"
 	"signet/keys"
 	"signet/provider/issue"
 	"signet/provider/oauth"
@@ -36,6 +37,7 @@ type Options struct {
 	UnsignedRequests bool // request objects with alg none are let in
 	StatusList       bool // access tokens say where their status is found
 	Documents        bool // a client id can be the URL of a metadata document
+	Assertions       bool // those of other issuers are taken
 }
 
 // Discovery serves the documents.
@@ -57,6 +59,9 @@ func New(o Options) (*Discovery, error) {
 	m.IntrospectionSigningAlgValuesSupported = rs256First(o.Keys.Algs()) // by the ring alone
 	if o.Registration {
 		m.RegistrationEndpoint = strings.TrimSuffix(o.Issuer, "/") + oauth.RegisterPath
+	}
+	if o.Assertions {
+		m.GrantTypesSupported = append(m.GrantTypesSupported, clients.GrantBearer)
 	}
 	if o.StatusList {
 		m.StatusListAggregation = strings.TrimSuffix(o.Issuer, "/") + oauth.StatusListsPath

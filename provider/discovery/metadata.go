@@ -109,7 +109,7 @@ func describe(issuer string, algs []string, known *claims.Catalogue) Metadata {
 		ScopesSupported:        known.Scopes(),
 		ResponseTypesSupported: clients.ResponseTypes,
 		ResponseModesSupported: []string{"query", "fragment", "form_post"},
-		GrantTypesSupported:    []string{"authorization_code", "implicit", "refresh_token", "client_credentials", clients.GrantDevice},
+		GrantTypesSupported:    []string{"authorization_code", "implicit", "refresh_token", "client_credentials", clients.GrantDevice, clients.GrantExchange},
 
 		SubjectTypesSupported:            []string{"public", "pairwise"},
 		IDTokenSigningAlgValuesSupported: rs256First(algs),

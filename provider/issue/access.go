@@ -124,7 +124,7 @@ func (i *Issuer) liveService(ctx context.Context, a *Access) (storage.Client, er
 		return c, fmt.Errorf("%w: its client is gone", ErrToken)
 	case err != nil:
 		return c, err
-	case !clients.Allows(c, clients.GrantService):
+	case !clients.ForItself(c):
 		return c, fmt.Errorf("%w: its client may not act for itself any more", ErrToken)
 	case c.ServiceSeries != a.Series:
 		return c, fmt.Errorf("%w: it was revoked, or its client has other credentials now", ErrToken)

@@ -124,6 +124,8 @@ type Tokens struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
+	// Issued is the type of the access token where one was exchanged: RFC 8693 section 2.2.1.
+	Issued string `json:"issued_token_type,omitempty"`
 }
 
 // Kinds says which tokens there are.
@@ -201,6 +203,7 @@ type AccessClaims struct {
 	// Permissions are what the user may do at the resource.
 	Permissions []string `json:"permissions,omitempty"`
 	Act         *Act     `json:"act,omitempty"`
+	MayAct      *Act     `json:"may_act,omitempty"` // RFC 8693 section 4.4
 	// Status is where whoever verifies the token alone learns whether it was revoked: Token Status List section 6.2.
 	Status *statuslist.Claim `json:"status,omitempty"`
 }

@@ -87,6 +87,8 @@ func (e *Endpoint) complete(f *fields.Faults, c *storage.Client, sent metadata.O
 	for _, g := range c.GrantTypes {
 		switch {
 		case !slices.Contains(clients.GrantTypes, g), slices.Contains(l.grantTypes, g): // what is unknown is for the rules to say
+		case slices.Contains(clients.OperatorGrants, g):
+			f.Add("grant_types", "has %s, which this server's operator gives and nobody registers for", g)
 		case g == clients.GrantService:
 			f.Add("grant_types", "has %s, which an initial access token must allow by name", g)
 		case len(l.grantTypes) > 0:

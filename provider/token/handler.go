@@ -2,11 +2,15 @@ package token
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"signet/audit"
 	"signet/clients"
+	"signet/provider/assertion"
 	"signet/provider/clientauth"
 	"signet/provider/issue"
 	"signet/provider/oauth"
@@ -20,6 +24,8 @@ type Options struct {
 	Clients *clientauth.Authenticator
 	Issuer  *issue.Issuer
 	Record  audit.Recorder // of tokens that nothing is stored for
+	// Assertions are those of other issuers; nil: none is trusted.
+	Assertions *assertion.Reader
 
 	RefreshIdle     time.Duration // a family ends when it was not used for so long
 	RefreshAbsolute time.Duration // and after so long in any case
@@ -40,6 +46,8 @@ type grant struct {
 	run    func(ctx context.Context, r request) (issue.Granted, error)
 	// prepare is what the grant needs besides an access token, asked for before anything is spent; nil: nothing.
 	prepare func(ctx context.Context, c storage.Client) (issue.Means, error)
+	// own: the grant itself finds out what its token is for, since that depends on what is presented.
+	own bool
 }
 
 // request is what a grant is given.
@@ -54,17 +62,21 @@ type request struct {
 func New(o Options) *Endpoint {
 	e := &Endpoint{Options: o}
 	e.grants = map[string]grant{
-		clients.GrantCode:    {issue.ForUser, e.code, o.Issuer.Prepare},
-		clients.GrantRefresh: {issue.ForUser, e.refresh, o.Issuer.Prepare},
-		clients.GrantService: {issue.ForItself, e.service, nil},
-		clients.GrantDevice:  {issue.ForUser, e.device, o.Issuer.Prepare},
+		clients.GrantCode:     {behalf: issue.ForUser, run: e.code, prepare: o.Issuer.Prepare},
+		clients.GrantRefresh:  {behalf: issue.ForUser, run: e.refresh, prepare: o.Issuer.Prepare},
+		clients.GrantService:  {behalf: issue.ForItself, run: e.service},
+		clients.GrantDevice:   {behalf: issue.ForUser, run: e.device, prepare: o.Issuer.Prepare},
+		clients.GrantExchange: {run: e.exchange, own: true},
+	}
+	if o.Assertions != nil {
+		e.grants[clients.GrantBearer] = grant{run: e.bearer, own: true}
 	}
 	return e
 }
 
 // Post answers a token request.
 func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
-	client, p, err := e.Clients.ReadForm(w, r)
+	client, p, err := e.Clients.ReadFormOr(w, r, e.itself)
 	if err != nil {
 		return err
 	}
@@ -74,7 +86,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	case name == "": // RFC 6749 section 5.2
 		return oauth.Errorf(oauth.InvalidRequest, "grant_type is missing")
 	case !known:
-		return oauth.Errorf(oauth.UnsupportedGrantType, "grant_type must be authorization_code, refresh_token or client_credentials")
+		return oauth.Errorf(oauth.UnsupportedGrantType, "grant_type must be one of %s", strings.Join(slices.Sorted(maps.Keys(e.grants)), ", "))
 	case !clients.Allows(client, name):
 		return oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for the grant type %s", name)
 	}
@@ -88,6 +100,9 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if name == clients.GrantExchange {
+		tokens.Issued = issuedType(p)
+	}
 	on.Outcome.Issued = tokens.Kinds()
 	return oauth.WriteJSON(w, tokens)
 }
@@ -95,6 +110,9 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 // grant runs a grant. What can be refused without spending anything is refused before.
 func (e *Endpoint) grant(ctx context.Context, g grant, c storage.Client, p oauth.Params) (granted issue.Granted, err error) {
 	r := request{client: c, params: p, resources: e.Issuer.Named(p.All("resource"))}
+	if g.own {
+		return g.run(ctx, r)
+	}
 	names := r.resources
 	if g.behalf == issue.ForItself {
 		names = e.Issuer.Asked(c, names)

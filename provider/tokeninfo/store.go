@@ -9,5 +9,6 @@ import (
 // Store is what this room needs kept.
 type Store interface {
 	storage.Families
+	storage.Denials
 	EndService(ctx context.Context, id string, series uint32, o storage.Change) error
 }
