@@ -364,3 +364,17 @@ func TestParty(t *testing.T) {
 		t.Errorf("%d", a.StatusCode)
 	}
 }
+
+// An address is told only if the issuer verified it: Core 5.7.
+func TestUnverifiedEmail(t *testing.T) {
+	t.Parallel()
+	for _, verified := range []any{false, "true", nil} {
+		s := newStand(t)
+		s.idToken["email_verified"] = verified
+		p := newPerson(t, s.gate(""))
+		p.signIn(s, p.open("/app/"))
+		if a := p.open("/app/"); a.StatusCode != 200 || a.Header.Get("X-Auth-Email") != "" {
+			t.Errorf("%v: %d %q", verified, a.StatusCode, a.Header.Get("X-Auth-Email"))
+		}
+	}
+}
