@@ -22,14 +22,20 @@ func (i *Issuer) Ask(ctx context.Context, c storage.Client, resources []storage.
 	if len(asked) == 0 && !issuerAlone { // RFC 6749 section 3.3: "a pre-defined default value"
 		asked = own
 	}
+	var unknown []string
 	for _, s := range asked {
-		take, err := i.ask(ctx, s, own, c, offline)
-		if err != nil {
+		take, known, err := i.ask(s, own, c, offline)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if take && !slices.Contains(scopes, s) {
+		case !known:
+			unknown = append(unknown, s)
+		case take && !slices.Contains(scopes, s):
 			scopes = append(scopes, s)
 		}
+	}
+	if err := i.foreign(ctx, unknown); err != nil {
+		return nil, err
 	}
 	if len(scopes) == 0 && issuerAlone {
 		return nil, oauth.Errorf(oauth.InvalidScope, "scope is missing, or holds nothing that this server knows")
@@ -39,30 +45,39 @@ func (i *Issuer) Ask(ctx context.Context, c storage.Client, resources []storage.
 
 // ask decides about one scope: what we do not know is left out (OpenID Connect Core 3.1.2.1: "SHOULD be ignored"), what the client may not have
 // is refused (RFC 6749 section 3.3), and nothing that was understood is dropped in silence.
-func (i *Issuer) ask(ctx context.Context, s string, own []string, c storage.Client, offline bool) (take bool, err error) {
+func (i *Issuer) ask(s string, own []string, c storage.Client, offline bool) (take, known bool, err error) {
 	switch {
 	case slices.Contains(own, s):
-		return true, nil
+		return true, true, nil
 	case !slices.Contains(i.Claims.Scopes(), s):
-		return false, i.foreign(ctx, s)
+		return false, false, nil
 	case s == "offline_access" && !offline:
-		return false, nil
+		return false, true, nil
 	case !slices.Contains(c.Scopes, s):
-		return false, oauth.Errorf(oauth.InvalidScope, "this client may not ask for the scope %s", s)
+		return false, true, oauth.Errorf(oauth.InvalidScope, "this client may not ask for the scope %s", s)
 	case s == "offline_access" && !clients.Allows(c, clients.GrantRefresh): // Core 11
-		return false, oauth.Errorf(oauth.InvalidScope, "offline_access needs a client that is registered for the refresh_token grant")
+		return false, true, oauth.Errorf(oauth.InvalidScope, "offline_access needs a client that is registered for the refresh_token grant")
 	}
-	return true, nil
+	return true, true, nil
 }
 
-// foreign refuses a scope that some resource has, and none that the request is for.
-func (i *Issuer) foreign(ctx context.Context, s string) error {
+// foreign refuses scopes that some resource has, and none that the request is for. Anybody can send thousands of words: the resources are read once.
+func (i *Issuer) foreign(ctx context.Context, scopes []string) error {
+	if len(scopes) == 0 {
+		return nil
+	}
 	all, err := i.Resources.Resources(ctx)
 	if err != nil {
 		return err
 	}
+	named := map[string]bool{}
 	for _, r := range all {
-		if slices.ContainsFunc(r.Scopes, func(own storage.Scope) bool { return own.Name == s }) {
+		for _, own := range r.Scopes {
+			named[own.Name] = true
+		}
+	}
+	for _, s := range scopes {
+		if named[s] {
 			return oauth.Errorf(oauth.InvalidScope, "the scope %s is of an API that this request does not name, or that this client may not ask for it; resource names APIs", s)
 		}
 	}

@@ -112,11 +112,17 @@ func (i *Issuer) Asked(c storage.Client, resources []string) []string {
 	return named
 }
 
+// maxNamed bounds what one request can have us look up, and a user read.
+const maxNamed = 20
+
 // Resolve finds the resources of these names, the default one for none, and refuses with invalid_target where one is unknown or the client may
 // not ask for it: RFC 8707 section 2. The two are told apart in the log alone.
 func (i *Issuer) Resolve(ctx context.Context, c storage.Client, names []string, b Behalf) ([]storage.Resource, error) {
-	if len(names) == 0 {
+	switch {
+	case len(names) == 0:
 		names = []string{storage.DefaultResource}
+	case len(names) > maxNamed:
+		return nil, oauth.Errorf(oauth.InvalidTarget, "resource names more than %d APIs", maxNamed)
 	}
 	all := make([]storage.Resource, 0, len(names))
 	for _, name := range names {
