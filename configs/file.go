@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -134,12 +133,3 @@ func IssuerFault(issuer string, insecure bool) (problem, fix string) {
 
 // ListenFault is the same of an address to listen on.
 func ListenFault(listen string) (problem, fix string) { return listenFault(listen) }
-
-// OneOf reports a value that is not among those known, and returns whether it is.
-func (f *File) OneOf(p Place, name, value string, known []string) bool {
-	if slices.Contains(known, value) {
-		return true
-	}
-	f.Fault(p, name, fmt.Sprintf("%q is not known", value), didYouMean(value, known))
-	return false
-}
