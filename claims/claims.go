@@ -81,6 +81,16 @@ func (c *Catalogue) Names() []string {
 	return names
 }
 
+// InAccessTokens are the claims that access tokens can have: only what the operator declared for them.
+func (c *Catalogue) InAccessTokens() (names []string) {
+	for _, d := range c.claims {
+		if slices.Contains(d.places, AccessToken) {
+			names = append(names, d.name)
+		}
+	}
+	return names
+}
+
 func (c *Catalogue) claim(name string) *claim {
 	i := slices.IndexFunc(c.claims, func(d claim) bool { return d.name == name })
 	if i < 0 {

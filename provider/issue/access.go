@@ -10,6 +10,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"signet/claims"
 	"signet/clients"
 	"signet/storage"
 )
@@ -20,9 +21,10 @@ var ErrToken = errors.New("not a live access token of this issuer")
 // Access is an access token that was found good.
 type Access struct {
 	AccessClaims
-	Service bool       // it is about a client, and no user; otherwise it is of
-	Family  storage.ID // a family
-	Series  uint32     // of the family, or the client
+	Said    []claims.Said // of the operator's claims
+	Service bool          // it is about a client, and no user; otherwise it is of
+	Family  storage.ID    // a family
+	Series  uint32        // of the family, or the client
 }
 
 // ParseAccessToken checks everything that the token itself says: signature, type, issuer, time (RFC 9068 section 4). Whether
@@ -167,7 +169,7 @@ func (i *Issuer) verifiedAccess(token string) (*Access, error) {
 		if err != nil {
 			return nil, err
 		}
-		return readAccess(payload)
+		return i.readAccess(payload)
 	}
 	key := sha256.Sum256([]byte(token))
 	_, keys := i.Keys.JWKS()
@@ -180,7 +182,7 @@ func (i *Issuer) verifiedAccess(token string) (*Access, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := readAccess(payload)
+	a, err := i.readAccess(payload)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +191,7 @@ func (i *Issuer) verifiedAccess(token string) (*Access, error) {
 }
 
 // readAccess reads what we signed or sealed.
-func readAccess(payload []byte) (*Access, error) {
+func (i *Issuer) readAccess(payload []byte) (*Access, error) {
 	a := &Access{}
 	if err := json.Unmarshal(payload, &a.AccessClaims); err != nil {
 		return nil, errors.New("the payload is not that of an access token")
@@ -197,5 +199,27 @@ func readAccess(payload []byte) (*Access, error) {
 	if a.Client == "" || strings.TrimSpace(a.Scope) != a.Scope {
 		return nil, errors.New("the payload is not that of an access token")
 	}
+	var err error
+	if a.Said, err = i.readSaid(payload); err != nil {
+		return nil, err
+	}
 	return a, a.parseJTI()
+}
+
+// readSaid finds what an access token says of the operator's claims.
+func (i *Issuer) readSaid(payload []byte) (said []claims.Said, err error) {
+	names := i.Claims.InAccessTokens()
+	if len(names) == 0 {
+		return nil, nil
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &all); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if value, has := all[name]; has {
+			said = append(said, claims.Said{Name: name, Value: value})
+		}
+	}
+	return said, nil
 }

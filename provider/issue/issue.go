@@ -268,7 +268,7 @@ func (i *Issuer) access(ctx context.Context, g Granted) (Tokens, error) {
 	if t.AccessToken, err = i.signByRing(ctx, res.Alg, res.Typ, payload); err != nil {
 		return Tokens{}, err
 	}
-	i.verified.remember(t.AccessToken, keys, &Access{AccessClaims: c, Service: g.Service, Family: g.Family.ID, Series: series})
+	i.verified.remember(t.AccessToken, keys, &Access{AccessClaims: c, Said: said, Service: g.Service, Family: g.Family.ID, Series: series})
 	return t, nil
 }
 

@@ -2,10 +2,12 @@ package tokeninfo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 
+	"signet/claims"
 	"signet/clients"
 	"signet/provider/issue"
 	"signet/provider/oauth"
@@ -32,6 +34,18 @@ type introspection struct {
 	Roles       []string   `json:"roles,omitempty"`
 	Permissions []string   `json:"permissions,omitempty"`
 	Act         *issue.Act `json:"act,omitempty"` // RFC 8693 section 4.1
+
+	said []claims.Said // of the operator's claims: section 2.2, "service-specific response names"
+}
+
+// MarshalJSON adds the operator's claims to the others.
+func (i introspection) MarshalJSON() ([]byte, error) {
+	type own introspection
+	object, err := json.Marshal(own(i))
+	if err != nil {
+		return nil, err
+	}
+	return claims.Append(object, i.said)
 }
 
 // Introspect answers POST: RFC 7662 section 2.1. A client_id alone proves nothing, so a public client may not ask.
@@ -88,11 +102,15 @@ func (e *Endpoint) introspect(ctx context.Context, c storage.Client, token strin
 	case a.Client != c.ID && !clients.Is(c, a.Audience):
 		return introspection{}, nil
 	}
-	return introspection{
+	answer := introspection{
 		Active: true, Scope: a.Scope, Client: a.Client, TokenType: "Bearer", Expires: a.Expires, IssuedAt: a.IssuedAt, Subject: a.Subject,
 		Audience: a.Audience, Issuer: a.Issuer, ID: a.ID, AuthTime: a.AuthTime, ACR: a.ACR,
 		Groups: a.Groups, Roles: a.Roles, Permissions: a.Permissions, Act: a.Act,
-	}, nil
+	}
+	if clients.Is(c, a.Audience) { // the operator said to which resources they go
+		answer.said = a.Said
+	}
+	return answer, nil
 }
 
 // introspectRefresh: only the current generation is active. Looking at an old one is not theft.
