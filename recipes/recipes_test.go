@@ -394,6 +394,34 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// FuzzRegister: whatever is taken can stand in a string, a line and an argument of any of the languages as it is.
+func FuzzRegister(f *testing.F) {
+	for _, url := range []string{app, app + "/", app + "/a/b", "http://[::1]:3000/~me", "https://a.example/%27", "https://a.example/'$(id)`<url>"} {
+		f.Add(url, "admins")
+	}
+	f.Add(app, "a'; b")
+	grafana, _ := Find("grafana")
+	f.Fuzz(func(t *testing.T, url, group string) {
+		g, err := grafana.Register(url, map[string]string{"admin_group": group})
+		if err != nil {
+			return
+		}
+		if err := clients.Validate(client(t, g)); err != nil {
+			t.Errorf("%q: %v", url, err)
+		}
+		for _, v := range []string{g.values["url"], g.values["admin_group"]} {
+			if strings.ContainsAny(v, " \t\r\n'\"`$\\<>(){}|&;*!#?%@,=") || strings.HasSuffix(v, "/") {
+				t.Errorf("%q was taken", v)
+			}
+		}
+		for _, s := range g.Instructions(Credentials{issuer, id, secret}).Settings {
+			if err := readable(s); err != nil {
+				t.Errorf("%q: %v", url, err)
+			}
+		}
+	})
+}
+
 func TestInstructions(t *testing.T) {
 	t.Parallel()
 	kubernetes, ok := Find("kubernetes")
