@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -122,9 +123,9 @@ func (c benchClient) signed(r *http.Request) *http.Request {
 	return r
 }
 
-func newBench(b *testing.B, alg string) (bench, benchClient) {
+func newBench(b *testing.B, alg string, change ...func(*providertest.Config)) (bench, benchClient) {
 	b.Helper()
-	s := bench{Server: providertest.New(b), b: b}
+	s := bench{Server: providertest.New(b, change...), b: b}
 	s.User("alice")
 	c, secret := s.Client("web", "Benchmark", func(c *storage.Client) { c.IDTokenAlg = alg })
 	s.browser = s.Server.Browser("alice")
@@ -135,25 +136,28 @@ func newBench(b *testing.B, alg string) (bench, benchClient) {
 // codes returns n fresh codes. They do not expire: the clock stands still.
 func (s bench) codes(n int, c benchClient, scope string) []string {
 	codes := make([]string, n)
-	var next atomic.Int64
-	done := make(chan struct{})
-	const workers = 64
-	for range workers {
-		go func() {
-			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-				location, err := url.Parse(s.ask(s.authorization(c, scope)).header.Get("Location"))
-				if err != nil || location.Query().Get("code") == "" {
-					s.b.Errorf("no code, but %v", location)
-				}
-				codes[i] = location.Query().Get("code")
-			}
-			done <- struct{}{}
-		}()
-	}
-	for range workers {
-		<-done
-	}
+	prepared(n, func(i int) {
+		location, err := url.Parse(s.ask(s.authorization(c, scope)).header.Get("Location"))
+		if err != nil || location.Query().Get("code") == "" {
+			s.b.Errorf("no code, but %v", location)
+		}
+		codes[i] = location.Query().Get("code")
+	})
 	return codes
+}
+
+// prepared does what comes before the measuring: f for each of n, many at a time, since commits are shared.
+func prepared(n int, f func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 64 {
+		workers.Go(func() {
+			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
+				f(i)
+			}
+		})
+	}
+	workers.Wait()
 }
 
 func (s bench) authorization(c benchClient, scope string) *http.Request {
@@ -187,13 +191,19 @@ func (s bench) request(method, path, form string) *http.Request {
 	return r
 }
 
-// ask sends a request to the handler.
+// ask sends a request to the handler, which answers it well.
 func (s bench) ask(r *http.Request) *recorder {
-	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	s.Provider.ServeHTTP(w, r)
+	w := s.send(r)
 	if w.status >= http.StatusBadRequest {
 		s.b.Errorf("answer %d: %s", w.status, w.body)
 	}
+	return w
+}
+
+// send sends a request to the handler.
+func (s bench) send(r *http.Request) *recorder {
+	w := &recorder{header: http.Header{}, status: http.StatusOK}
+	s.Provider.ServeHTTP(w, r)
 	return w
 }
 
