@@ -52,11 +52,13 @@ type Config struct {
 
 	Mail Mail
 
-	Scopes    []Declared // Name is the scope
-	Claims    []Declared // Name is the claim
-	Resources []Declared // Name is the resource's URL
-	Clients   []Declared // Name is the client's id
-	Users     []Declared // Name is the username
+	Scopes []Declared // Name is the scope
+	Claims []Declared // Name is the claim
+	// TrustedIssuers are those whose assertions are taken. Name is the issuer; of an entry, the subject.
+	TrustedIssuers []Declared
+	Resources      []Declared // Name is the resource's URL
+	Clients        []Declared // Name is the client's id
+	Users          []Declared // Name is the username
 
 	places map[string]Place
 	values map[string][]string // as they were read
@@ -184,6 +186,8 @@ type Declared struct {
 	Name   string
 	Place  Place
 	Fields []Field // without the one that is Name; in the order of the file
+	// Entries are those of its list of subjects, where it can have one.
+	Entries []Declared
 }
 
 // Field is one line of a declaration.

@@ -197,6 +197,9 @@ const (
 	clientsKey   = "clients"
 	usersKey     = "users"
 	resourcesKey = "resources"
+
+	trustedIssuersKey = "trusted_issuers"
+	subjectsKey       = "subjects" // of a trusted issuer
 )
 
 // section reads a mapping whose settings begin with prefix: "" or "lifetimes.".
@@ -208,6 +211,8 @@ func (l *loader) section(prefix string, n *yaml.Node) {
 			l.config.Scopes = l.declarations(name, "name", value)
 		case prefix == "" && name == claimsKey:
 			l.config.Claims = l.declarations(name, "name", value)
+		case prefix == "" && name == trustedIssuersKey:
+			l.config.TrustedIssuers = l.declarations(name, "issuer", value)
 		case prefix == "" && name == clientsKey:
 			l.config.Clients = l.declarations(name, "id", value)
 		case prefix == "" && name == usersKey:
@@ -248,7 +253,7 @@ func (l *loader) siblings(prefix string) []string {
 		}
 	}
 	if prefix == "" {
-		keys = append(keys, scopesKey, claimsKey, resourcesKey, clientsKey, usersKey)
+		keys = append(keys, scopesKey, claimsKey, resourcesKey, trustedIssuersKey, clientsKey, usersKey)
 	}
 	return keys
 }
@@ -297,6 +302,10 @@ func (l *loader) declared(list, nameKey string, n *yaml.Node) (Declared, bool) {
 		return d, false
 	}
 	for key, value := range l.pairs(list, n) {
+		if list == trustedIssuersKey && key.Value == subjectsKey {
+			d.Entries = l.declarations(list+"."+subjectsKey, "subject", value)
+			continue
+		}
 		values, places, ok := l.scalars(list+"."+key.Value, value)
 		if !ok {
 			continue

@@ -54,14 +54,14 @@ func TestExample(t *testing.T) {
 	})
 	t.Run("what is commented out is right as well", func(t *testing.T) {
 		t.Parallel()
-		live := regexp.MustCompile(`(?m)^#(\S| {2,4}\S)`).ReplaceAllString(string(content), "$1")
+		live := regexp.MustCompile(`(?m)^#(\S|(?: {2,4}| {6}| {8})\S)`).ReplaceAllString(string(content), "$1")
 		live = strings.Replace(live, "issuer: http://localhost:8080", "issuer: https://id.example.com", 1)
 		live = strings.Replace(live, "storage: bolt\n", "", 1) // storage_file takes its place
 		c, err := parseFile(live)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(c.Clients) != 4 || len(c.Resources) != 2 || len(c.Scopes) != 2 || len(c.Users) != 1 || len(c.TrustedProxy) != 2 || c.TLSCert == "" || c.MasterKeyFile == "" {
+		if len(c.Clients) != 4 || len(c.Resources) != 2 || len(c.Scopes) != 2 || len(c.Users) != 1 || len(c.TrustedIssuers) != 2 || len(c.TrustedIssuers[0].Entries) != 2 || len(c.TrustedProxy) != 2 || c.TLSCert == "" || c.MasterKeyFile == "" {
 			t.Errorf("not all of it was read: %+v", c)
 		}
 	})

@@ -20,7 +20,7 @@ func Changed(before, after Config) []string {
 		before, after []Declared
 	}{
 		{scopesKey, before.Scopes, after.Scopes}, {claimsKey, before.Claims, after.Claims},
-		{resourcesKey, before.Resources, after.Resources}, {clientsKey, before.Clients, after.Clients}, {usersKey, before.Users, after.Users},
+		{resourcesKey, before.Resources, after.Resources}, {trustedIssuersKey, before.TrustedIssuers, after.TrustedIssuers}, {clientsKey, before.Clients, after.Clients}, {usersKey, before.Users, after.Users},
 	} {
 		if !slices.EqualFunc(list.before, list.after, sameDeclared) {
 			names = append(names, list.name)
@@ -78,5 +78,5 @@ func alone(name string, values []string, set bool) Config {
 
 // sameDeclared compares what is declared, wherever it stands.
 func sameDeclared(a, b Declared) bool {
-	return a.Name == b.Name && slices.EqualFunc(a.Fields, b.Fields, func(a, b Field) bool { return a.Name == b.Name && slices.Equal(a.Values, b.Values) })
+	return a.Name == b.Name && slices.EqualFunc(a.Entries, b.Entries, sameDeclared) && slices.EqualFunc(a.Fields, b.Fields, func(a, b Field) bool { return a.Name == b.Name && slices.Equal(a.Values, b.Values) })
 }

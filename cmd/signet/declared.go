@@ -25,6 +25,7 @@ import (
 type declared struct {
 	catalogue *claims.Catalogue
 	resources []storage.Resource
+	issuers   []declaredIssuer
 	clients   []storage.Client
 	users     []declaredUser
 }
@@ -48,6 +49,9 @@ func readDeclared(c configs.Config) (declared, configs.Faults) {
 		resource := r.resource(c, scopes)
 		all.resources, faults = append(all.resources, resource), append(faults, r.faults...)
 	}
+	var issuerFaults configs.Faults
+	all.issuers, issuerFaults = readIssuers(c)
+	faults = append(faults, issuerFaults...)
 	for _, d := range c.Clients {
 		r := reader{kind: "clients", declared: d}
 		client := r.client(c.Keys.Algorithms, scopes)

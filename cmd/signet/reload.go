@@ -36,6 +36,7 @@ type setup struct {
 	ca         []byte // what outgoing_ca holds
 	statements map[string]keyset.Set
 	resource   storage.Resource
+	trusted    []trustedIssuer
 	pair       *pair        // nil: no TLS
 	mail       *mail.Sender // nil: there is no mail server
 	password   string       // at that server
@@ -77,6 +78,13 @@ func (s *server) prepare(ctx context.Context, cfg configured, before *setup) (*s
 	}
 	if next.statements, err = statementKeys(cfg.Config); err != nil {
 		return nil, fmt.Errorf("software_statement_issuers: %w", err)
+	}
+	var known []trustedIssuer
+	if before != nil {
+		known = before.trusted
+	}
+	if next.trusted, err = trust(cfg, pool, next.fetch, known, s.log); err != nil {
+		return nil, err
 	}
 	if cfg.TLSCert != "" {
 		if next.pair, err = readPair(cfg.TLSCert, cfg.TLSKey); err != nil {
@@ -202,6 +210,7 @@ func (n *setup) changed(before *setup) []string {
 		{"outgoing_ca", !slices.Equal(before.ca, n.ca)},
 		{"mail.password_file", n.password != before.password},
 		{"software_statement_issuers", !reflect.DeepEqual(before.statements, n.statements)},
+		{"trusted_issuers", !slices.EqualFunc(before.cfg.declared.issuers, n.cfg.declared.issuers, sameIssuer)},
 		{"resources", !slices.EqualFunc(before.cfg.declared.resources, n.cfg.declared.resources, sameResource)},
 		{"clients", !slices.EqualFunc(before.cfg.declared.clients, n.cfg.declared.clients, sameClient)},
 		{"users", !slices.EqualFunc(before.cfg.declared.users, n.cfg.declared.users, sameDeclaredUser)},

@@ -223,9 +223,10 @@ func (s *server) providerOptions(next, before *setup) provider.Options {
 	}
 	options := provider.Options{
 		Fetch: next.fetch, Limits: s.limits, Later: s.later, Ended: s.outbox.Wake, Issuer: cfg.Issuer, Claims: cfg.declared.catalogue, Store: s.observed.acts(s.store), Keys: s.keys, Passwords: s.passwords, Notices: s.notices, TrustedProxies: proxies, Log: s.log,
-		Documents:    provider.Documents{On: cfg.Documents, Hosts: cfg.DocumentHosts, Addresses: cfg.OutgoingAllow},
-		Registration: provider.Registration{Policy: cfg.Registration, PKCE: cfg.RegistrationPKCE, Statements: next.statements},
-		HS256:        cfg.Keys.HS256(), UnsignedRequests: cfg.UnsignedRequests, NoStatusList: !cfg.AccessTokens.StatusList,
+		Documents:      provider.Documents{On: cfg.Documents, Hosts: cfg.DocumentHosts, Addresses: cfg.OutgoingAllow},
+		Registration:   provider.Registration{Policy: cfg.Registration, PKCE: cfg.RegistrationPKCE, Statements: next.statements},
+		TrustedIssuers: issuersOf(next.trusted),
+		HS256:          cfg.Keys.HS256(), UnsignedRequests: cfg.UnsignedRequests, NoStatusList: !cfg.AccessTokens.StatusList,
 		Lifetimes: provider.Lifetimes{
 			IDToken: l.IDToken, Code: l.Code, RefreshIdle: l.RefreshIdle, RefreshAbsolute: l.RefreshAbsolute, ReuseWindow: window,
 			SessionIdle: l.SessionIdle, SessionAbsolute: l.SessionAbsolute, SessionKept: l.SessionKept,
