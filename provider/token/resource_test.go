@@ -27,11 +27,7 @@ func scopes(names ...string) func(*storage.Resource) {
 	}
 }
 
-func open(r *storage.Resource) { r.Open = true }
-
-func access(all ...storage.Access) func(*storage.Client) {
-	return func(c *storage.Client) { c.Access = all }
-}
+func openToAll(r *storage.Resource) { r.Open = true }
 
 // to is a client that may ask for everything at these resources.
 func to(resources ...string) func(*storage.Client) {
@@ -55,8 +51,8 @@ func codeFor(b *providertest.Browser, c storage.Client, scope string, resources 
 	return b.Open("/authorize?" + p.Encode())
 }
 
-// signed are the tokens of a sign-in for these resources.
-func signed(t *testing.T, s *providertest.Server, b *providertest.Browser, c storage.Client, secret, scope string, resources ...string) providertest.Answer {
+// tokensFor are the tokens of a sign-in for these resources.
+func tokensFor(t *testing.T, s *providertest.Server, b *providertest.Browser, c storage.Client, secret, scope string, resources ...string) providertest.Answer {
 	t.Helper()
 	o := codeFor(b, c, scope, resources...)
 	a := s.Redeem(c, secret, o.Params.Get("code"))
@@ -93,26 +89,26 @@ func TestResourceOfUsers(t *testing.T) {
 	const everything = "openid orders:read orders:write bills:read offline_access"
 
 	t.Run("RFC 8707 2.1: aud is exactly the resource", func(t *testing.T) {
-		a := signed(t, s, b, c, secret, "openid orders:read", orders)
+		a := tokensFor(t, s, b, c, secret, "openid orders:read", orders)
 		claims := wantToken(t, s, a, orders, "openid orders:read")
 		if id := s.Verify(a.Text("id_token")).Claims; id["aud"] != c.ID || claims["client_id"] != c.ID {
 			t.Errorf("the ID token is for %v", id["aud"])
 		}
 	})
 	t.Run("RFC 8707 2: without a resource it is for the issuer, and has none of another's scopes", func(t *testing.T) {
-		wantToken(t, s, signed(t, s, b, c, secret, "openid email"), s.Issuer, "openid email")
+		wantToken(t, s, tokensFor(t, s, b, c, secret, "openid email"), s.Issuer, "openid email")
 	})
 	t.Run("RFC 8707 2: the issuer can be named", func(t *testing.T) {
-		wantToken(t, s, signed(t, s, b, c, secret, "openid", s.Issuer), s.Issuer, "openid")
+		wantToken(t, s, tokensFor(t, s, b, c, secret, "openid", s.Issuer), s.Issuer, "openid")
 	})
 	t.Run("RFC 6749 3.1: without a value it is as if it were left out", func(t *testing.T) {
-		wantToken(t, s, signed(t, s, b, c, secret, "openid", ""), s.Issuer, "openid")
+		wantToken(t, s, tokensFor(t, s, b, c, secret, "openid", ""), s.Issuer, "openid")
 	})
 	t.Run("RFC 6749 3.3: who names no scope gets those of the resource", func(t *testing.T) {
-		wantToken(t, s, signed(t, s, b, c, secret, "", orders), orders, "orders:read orders:write")
+		wantToken(t, s, tokensFor(t, s, b, c, secret, "", orders), orders, "orders:read orders:write")
 	})
 	t.Run("RFC 8707 2.1: the same one twice is one", func(t *testing.T) {
-		wantToken(t, s, signed(t, s, b, c, secret, "orders:read", orders, orders), orders, "orders:read")
+		wantToken(t, s, tokensFor(t, s, b, c, secret, "orders:read", orders, orders), orders, "orders:read")
 	})
 	t.Run("RFC 8707 2.2: one of those that were authorized, by code and by refresh", func(t *testing.T) {
 		o := codeFor(b, c, everything, orders, billing)
@@ -129,7 +125,7 @@ func TestResourceOfUsers(t *testing.T) {
 	t.Run("RFC 8707 2.2: several, RFC 7519 4.1.3: then aud is a list", func(t *testing.T) {
 		o := codeFor(b, c, everything, orders, billing)
 		wantToken(t, s, s.Post("/token", c, secret, with(codeForm(o.Params.Get("code")), billing, orders)), []any{billing, orders}, everything)
-		wantToken(t, s, signed(t, s, b, c, secret, everything, orders, billing), []any{orders, billing}, everything)
+		wantToken(t, s, tokensFor(t, s, b, c, secret, everything, orders, billing), []any{orders, billing}, everything)
 	})
 	t.Run("RFC 8707 2.2: what was not authorized is refused, and nothing is spent", func(t *testing.T) {
 		code := codeFor(b, c, "openid orders:read offline_access", orders).Params.Get("code")
@@ -183,13 +179,13 @@ func TestResourceOfUsers(t *testing.T) {
 				t.Errorf("%s at %q: %v", scope, resource, o.Params)
 			}
 		}
-		a := signed(t, s, b, c, secret, "openid orders:read offline_access", orders)
+		a := tokensFor(t, s, b, c, secret, "openid orders:read offline_access", orders)
 		wantError(t, s.Post("/token", c, secret, url.Values{
 			"grant_type": {"refresh_token"}, "refresh_token": {a.Text("refresh_token")}, "scope": {"orders:write"}, "resource": {orders},
 		}), 400, "invalid_scope")
 	})
 	t.Run("a scope that nobody has is left out", func(t *testing.T) { // OpenID Connect Core 3.1.2.1
-		wantToken(t, s, signed(t, s, b, c, secret, "openid orders:read nonsense", orders), orders, "openid orders:read")
+		wantToken(t, s, tokensFor(t, s, b, c, secret, "openid orders:read nonsense", orders), orders, "openid orders:read")
 	})
 }
 
@@ -199,7 +195,7 @@ func TestWhoMayAskAtAResource(t *testing.T) {
 	s := providertest.New(t)
 	s.User("alice")
 	s.Resource(orders, scopes("read", "write"))
-	s.Resource(billing, scopes("read", "write"), open)
+	s.Resource(billing, scopes("read", "write"), openToAll)
 	b := s.Browser("alice")
 	for name, row := range map[string]struct {
 		resource string
@@ -305,10 +301,10 @@ func TestDefaultResourceOfAClient(t *testing.T) {
 	s.Resource(orders, scopes("orders:read"))
 	c, secret := s.Client("web", "My app", to(orders), func(c *storage.Client) { c.DefaultResource = orders })
 	b := s.Browser("alice")
-	a := signed(t, s, b, c, secret, "openid orders:read offline_access")
+	a := tokensFor(t, s, b, c, secret, "openid orders:read offline_access")
 	wantToken(t, s, a, orders, "openid orders:read offline_access")
 	wantToken(t, s, s.Refresh(c, secret, a.Text("refresh_token")), orders, "openid orders:read offline_access")
-	wantToken(t, s, signed(t, s, b, c, secret, "openid", s.Issuer), s.Issuer, "openid")
+	wantToken(t, s, tokensFor(t, s, b, c, secret, "openid", s.Issuer), s.Issuer, "openid")
 	if o := codeFor(b, c, "openid orders:read", s.Issuer); o.Params.Get("error") != "invalid_scope" {
 		t.Errorf("%v", o.Params)
 	}
@@ -388,14 +384,14 @@ func TestSeveralResourcesInOneToken(t *testing.T) {
 		}
 	}
 	t.Run("the most careful lifetime", func(t *testing.T) {
-		a := signed(t, s, b, c, secret, "orders:read alike:read", orders, "https://alike.example")
+		a := tokensFor(t, s, b, c, secret, "orders:read alike:read", orders, "https://alike.example")
 		claims := s.Verify(a.Text("access_token")).Claims
 		if a.JSON["expires_in"] != float64(120) || claims["exp"].(float64)-claims["iat"].(float64) != 120 {
 			t.Errorf("%s", a.Body)
 		}
 	})
 	t.Run("RFC 9068 5: permissions at one alone are there", func(t *testing.T) {
-		claims := s.Verify(signed(t, s, b, c, secret, "orders:read", "https://alike.example", orders).Text("access_token")).Claims
+		claims := s.Verify(tokensFor(t, s, b, c, secret, "orders:read", "https://alike.example", orders).Text("access_token")).Claims
 		if diff := cmp.Diff([]any{"delete"}, claims["permissions"]); diff != "" {
 			t.Error(diff)
 		}
@@ -432,7 +428,7 @@ func TestTakenSinceTheGrant(t *testing.T) {
 			s.Resource(orders, scopes("orders:read", "orders:write"))
 			s.Resource(billing, scopes("bills:read"))
 			c, secret := s.Client("web", "My app", to(orders, billing))
-			a := signed(t, s, s.Browser("alice"), c, secret, "openid orders:read orders:write bills:read offline_access", orders, billing)
+			a := tokensFor(t, s, s.Browser("alice"), c, secret, "openid orders:read orders:write bills:read offline_access", orders, billing)
 			row.take(t, s, &c)
 			if _, err := s.Store.SaveClient(t.Context(), c, storage.Change{Now: s.Clock.Now()}); err != nil {
 				t.Fatal(err)
@@ -484,7 +480,7 @@ func TestPermissions(t *testing.T) {
 	s.Resource(billing, scopes("bills:read"), permit("roles", "groups"))
 	c, secret := s.Client("web", "My app", to(orders, billing), func(c *storage.Client) { c.Trusted = true })
 	b := s.Browser("alice")
-	a := signed(t, s, b, c, secret, "openid orders:read bills:read offline_access", orders, billing)
+	a := tokensFor(t, s, b, c, secret, "openid orders:read bills:read offline_access", orders, billing)
 	at := func(token, resource string) (providertest.Answer, map[string]any) {
 		a := s.Post("/token", c, secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "resource": {resource}})
 		return a, s.Verify(a.Text("access_token")).Claims
@@ -497,7 +493,7 @@ func TestPermissions(t *testing.T) {
 	if claims["permissions"] != nil || cmp.Diff([]any{"admin"}, claims["roles"]) != "" || cmp.Diff([]any{"support", "staff"}, claims["groups"]) != "" {
 		t.Errorf("RFC 9068 2.2.3.1: at one that wants roles and groups: %v", claims)
 	}
-	if claims := s.Verify(signed(t, s, b, c, secret, "openid", s.Issuer).Text("access_token")).Claims; claims["permissions"] != nil || claims["roles"] != nil {
+	if claims := s.Verify(tokensFor(t, s, b, c, secret, "openid", s.Issuer).Text("access_token")).Claims; claims["permissions"] != nil || claims["roles"] != nil {
 		t.Errorf("at the issuer: %v", claims)
 	}
 	u.Roles, u.Groups = nil, []string{"auditors"}
@@ -522,10 +518,10 @@ func TestResourceOfPublicClients(t *testing.T) {
 	t.Parallel()
 	s := providertest.New(t)
 	s.User("alice")
-	s.Resource(orders, scopes("orders:read"), open)
+	s.Resource(orders, scopes("orders:read"), openToAll)
 	for _, typ := range []string{clients.SPA, clients.Native} {
 		c, _ := s.Client(typ, "My app")
-		a := signed(t, s, s.Browser("alice"), c, "", "openid orders:read offline_access", orders)
+		a := tokensFor(t, s, s.Browser("alice"), c, "", "openid orders:read offline_access", orders)
 		wantToken(t, s, a, orders, "openid orders:read offline_access")
 		wantToken(t, s, s.Refresh(c, "", a.Text("refresh_token")), orders, "openid orders:read offline_access")
 	}
