@@ -36,6 +36,10 @@ type task struct {
 	URL     string // of the PostgreSQL database that is the store instead; ""
 	Log     bool   // the provider writes its request log
 	Lines   int    // how many users and lines of refresh tokens are put into the store
+
+	// Of a gate: the address of the provider, the API that it is before, and the client that it asks as.
+	Issuer, Resource string
+	Caller           credentials
 }
 
 // greeting is the child's first line.

@@ -6,8 +6,8 @@
 //	go run ./bench -storage postgres                the same on PostgreSQL, which it starts
 //	go run ./bench -grow 0,10,1000,100000,1000000   what a refresh costs, and a start, with so many users
 //
-// It starts servers as processes of their own, on loopback: the provider, on a store in a temporary folder, and the floor, a bare
-// net/http server that answers with a document of fixed bytes or reads a form and signs one JWT. Closed-loop connections
+// It starts servers as processes of their own, on loopback: the provider, on a store in a temporary folder, gates before two APIs, and the
+// floor, a bare net/http server that answers with a document of fixed bytes or reads a form and signs one JWT. Closed-loop connections
 // (keep-alive, HTTP/1.1) ask each of them in turn, in short interleaved rounds, and the medians are printed. What is measured is CPU
 // time of the server's process for each right answer, as the kernel counts it: this figure hardly depends on what else the machine
 // does. The column × floor divides it by the floor's of the same round, which takes the machine itself out. Rates and latencies
@@ -39,7 +39,7 @@ import (
 )
 
 // roles are what a child process can be.
-var roles = map[string]func(task) error{"provider": provide, "floor": serveFloor, "plant": plant, "database": serveDatabase}
+var roles = map[string]func(task) error{"provider": provide, "floor": serveFloor, "plant": plant, "database": serveDatabase, "gate": guard}
 
 // Backends.
 const (
@@ -149,7 +149,8 @@ func numbers(list string, least int) (all []int, err error) {
 type bed struct {
 	task
 	seed               seed
-	database, provider *child // database is nil on bolt
+	database, provider *child    // database is nil on bolt
+	gates              [2]*child // before the API whose tokens are JWTs, and before the one whose tokens are opaque
 	planting           time.Duration
 }
 
@@ -199,9 +200,20 @@ func (b *bed) serve() (err error) {
 	return err
 }
 
+// guard starts gates before the APIs.
+func (b *bed) guard() (err error) {
+	for n, resource := range []string{ordersAPI, opaqueAPI} {
+		t := task{Role: "gate", Address: "127.0.0.1:0", Folder: b.Folder, Issuer: b.Address, Resource: resource, Caller: b.seed.API}
+		if b.gates[n], err = start(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b *bed) close() error {
 	var errs []error
-	for _, c := range []*child{b.provider, b.database} { // the provider first: it closes its connections
+	for _, c := range []*child{b.gates[0], b.gates[1], b.provider, b.database} { // each before the one that it has connections to
 		if c != nil {
 			errs = append(errs, c.stop())
 		}
@@ -241,6 +253,9 @@ func measure(s settings) (err error) {
 	if err := b.serve(); err != nil {
 		return err
 	}
+	if err := b.guard(); err != nil {
+		return err
+	}
 	stock, err := prepare(b.provider, b.seed, s)
 	if err != nil {
 		return fmt.Errorf("filling the store: %w", err)
@@ -250,7 +265,7 @@ func measure(s settings) (err error) {
 			return err
 		}
 	}
-	rows := rowsOf(floor, b.provider, stock, s.run)
+	rows := rowsOf(floor, b, stock, s.run)
 	fmt.Printf("%s; %s; %s\n%s; %d rounds of %s, medians; %d lines of refresh tokens of each kind\n", machine(), runtime.Version(), cores,
 		s.storage, s.rounds, s.duration, s.families)
 	for _, workers := range s.workers {

@@ -28,6 +28,7 @@ import (
 type seed struct {
 	ES256, RS256 credentials // clients, by the algorithm of their ID tokens
 	Service      credentials // one that acts for itself
+	API          credentials // what the APIs are, as a client: it looks at tokens, and goes on from one API to the other
 	Users        []string
 }
 
@@ -114,11 +115,24 @@ func plantSeed(store storage.Store) (s seed, err error) {
 	if _, err := resources.Ensure(ctx, store, resourceOf(defaultAlg), storage.Change{Now: now}); err != nil {
 		return s, err
 	}
+	for _, id := range []string{ordersAPI, opaqueAPI} {
+		if _, err := store.SaveResource(ctx, apiOf(id, now), storage.Change{Now: now}); err != nil {
+			return s, err
+		}
+	}
+	access := func(c *storage.Client) { c.Access = []storage.Access{{Resource: ordersAPI}, {Resource: opaqueAPI}} }
 	for _, c := range []struct {
 		typ, alg string
+		change   func(*storage.Client)
 		into     *credentials
-	}{{clients.Web, "ES256", &s.ES256}, {clients.Web, "RS256", &s.RS256}, {clients.Service, "RS256", &s.Service}} {
-		if *c.into, err = plantClient(store, c.typ, c.alg, now); err != nil {
+	}{
+		{clients.Web, "ES256", func(*storage.Client) {}, &s.ES256}, {clients.Web, "RS256", func(*storage.Client) {}, &s.RS256}, {clients.Service, "RS256", access, &s.Service},
+		{clients.Service, "RS256", func(c *storage.Client) {
+			access(c)
+			c.Resources, c.GrantTypes, c.IntrospectionAlg = []string{ordersAPI, opaqueAPI}, append(c.GrantTypes, clients.GrantExchange), "ES256"
+		}, &s.API},
+	} {
+		if *c.into, err = plantClient(store, c.typ, c.alg, c.change, now); err != nil {
 			return s, err
 		}
 	}
@@ -144,7 +158,19 @@ func resourceOf(alg string) storage.Resource {
 	return resources.Default(alg, "at+jwt", 10*time.Minute, nil)
 }
 
-func plantClient(store storage.Store, typ, alg string, now time.Time) (credentials, error) {
+// apiOf is an API with scopes and permissions of its own.
+func apiOf(id string, now time.Time) storage.Resource {
+	r := resources.New(id, resourceOf(defaultAlg), now)
+	r.Open, r.Claims, r.Lifetime = true, []string{"groups", "permissions"}, 2*time.Hour
+	r.Scopes = []storage.Scope{{Name: apiScope}, {Name: "orders:write"}}
+	r.Permissions = []storage.Permission{{Name: "orders.list", Groups: []string{"staff"}}, {Name: "orders.refund", Roles: []string{"admin"}}}
+	if id == opaqueAPI {
+		r.Format = storage.FormatOpaque
+	}
+	return r
+}
+
+func plantClient(store storage.Store, typ, alg string, change func(*storage.Client), now time.Time) (credentials, error) {
 	c, err := clients.New(typ, "Benchmark "+alg, now)
 	if err != nil {
 		return credentials{}, err
@@ -152,6 +178,7 @@ func plantClient(store storage.Store, typ, alg string, now time.Time) (credentia
 	if c.IDTokenAlg = alg; typ == clients.Web {
 		c.RedirectURIs = []string{redirectURI}
 	}
+	change(&c)
 	secret, hash := clients.NewSecret()
 	c.SecretHash = hash
 	if err := clients.Validate(c); err != nil {

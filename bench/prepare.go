@@ -20,11 +20,11 @@ const (
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 )
 
-// authorization is an authorization request.
-func authorization(client credentials, scope string) url.Values {
+// authorization is an authorization request, for the issuer or for these APIs.
+func authorization(client credentials, scope string, apis ...string) url.Values {
 	return url.Values{
 		"client_id": {client.ID}, "redirect_uri": {redirectURI}, "response_type": {"code"}, "scope": {scope}, "state": {"af0ifjsldkj"},
-		"nonce": {"n-0S6_WzA2Mj"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
+		"nonce": {"n-0S6_WzA2Mj"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": apis,
 	}
 }
 
@@ -42,12 +42,13 @@ const (
 
 // prepare signs the people in, through the pages, and fills the store with lines of refresh tokens: a commit on an empty store touches
 // one page, whatever it changes.
-func prepare(provider *child, seed seed, s settings) (stock, error) {
-	made := stock{
+func prepare(provider *child, seed seed, s settings) (made stock, err error) {
+	made = stock{
 		plain:   lines{client: seed.ES256, scope: offlineScope},
 		es256:   lines{client: seed.ES256, scope: openidScope},
 		rs256:   lines{client: seed.RS256, scope: openidScope},
 		service: seed.Service,
+		api:     seed.API, users: map[string][]string{},
 	}
 	for _, name := range seed.Users {
 		b, err := newBrowser(provider.Address, name)
@@ -59,7 +60,17 @@ func prepare(provider *child, seed seed, s settings) (stock, error) {
 				return made, err
 			}
 		}
+		for _, api := range []string{ordersAPI, opaqueAPI} {
+			if err := b.agree(seed.ES256, "openid "+apiScope, api); err != nil {
+				return made, err
+			}
+		}
 		made.browsers = append(made.browsers, b.cookies())
+	}
+	for _, api := range []string{ordersAPI, opaqueAPI} {
+		if made.users[api], err = tokensFor(provider.Address, api, seed.ES256, made.browsers); err != nil {
+			return made, err
+		}
 	}
 	for _, l := range []*lines{&made.plain, &made.es256, &made.rs256} {
 		if err := l.fill(provider.Address, made.browsers, max(s.families, slices.Max(s.workers))); err != nil {
@@ -67,6 +78,23 @@ func prepare(provider *child, seed seed, s settings) (stock, error) {
 		}
 	}
 	return made, nil
+}
+
+// tokensFor are access tokens for an API, one for each browser.
+func tokensFor(address, api string, client credentials, browsers []string) (tokens []string, err error) {
+	c, err := dial(address)
+	if err != nil {
+		return nil, err
+	}
+	defer c.net.Close()
+	for _, cookies := range browsers {
+		l, err := c.signIn(cookies, client, "openid "+apiScope, api)
+		if err != nil {
+			return nil, err
+		}
+		tokens = append(tokens, l.access)
+	}
+	return tokens, nil
 }
 
 // fill makes n lines, with as many connections as there are browsers.
@@ -119,8 +147,8 @@ func newBrowser(address, user string) (*browser, error) {
 var action = regexp.MustCompile(`<form method="post" action="([^"]+)">`)
 
 // agree asks for an authorization, signs in where it is asked to, and allows what it is asked for.
-func (b *browser) agree(client credentials, scope string) error {
-	resp, err := b.http.Get(b.issuer.String() + "/authorize?" + authorization(client, scope).Encode())
+func (b *browser) agree(client credentials, scope string, apis ...string) error {
+	resp, err := b.http.Get(b.issuer.String() + "/authorize?" + authorization(client, scope, apis...).Encode())
 	for range 3 {
 		if err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+
+	"signet/clients"
 )
 
 // row is one thing that is measured.
@@ -24,7 +26,8 @@ const (
 )
 
 // rowsOf are the rows that match, after the floors that they are compared with.
-func rowsOf(floor, provider *child, s stock, match *regexp.Regexp) []row {
+func rowsOf(floor *child, b *bed, s stock, match *regexp.Regexp) []row {
+	provider := b.provider
 	form := func(path string) func(*worker) error {
 		return func(w *worker) error {
 			a, err := w.post(path, "", "grant_type=refresh_token&refresh_token=AQAAAAEBnPVcbGF1Z2h0ZXIgaXMgdGhlIGJlc3QgbWVkaWNpbmUgaXMgd2hhdCB0aGV5IHNheQ")
@@ -56,6 +59,16 @@ func rowsOf(floor, provider *child, s stock, match *regexp.Regexp) []row {
 		{"refresh, then userinfo", provider, s.refreshAndUserinfo, rowES256, "ES256"},
 		{"authorization with a session", provider, s.authorize, rowDocument, "ES256"},
 		{"code flow, ID token ES256", provider, s.codeFlow, rowES256, "ES256"},
+		{"API: client_credentials, JWT ES256", provider, s.serveFor(ordersAPI), rowES256, ""},
+		{"API: client_credentials, opaque", provider, s.serveFor(opaqueAPI), rowDocument, ""},
+		{"API: exchange for JWT ES256", provider, s.exchange(opaqueAPI, ordersAPI), rowES256, ""},
+		{"API: exchange for opaque", provider, s.exchange(ordersAPI, opaqueAPI), rowDocument, ""},
+		{"API: introspection of a JWT", provider, s.introspectAt(ordersAPI, ""), rowDocument, ""},
+		{"API: introspection of opaque", provider, s.introspectAt(opaqueAPI, ""), rowDocument, ""},
+		{"API: introspection as JWT ES256", provider, s.introspectAt(ordersAPI, "Accept: application/token-introspection+jwt\r\n"), rowES256, ""},
+		{"gate: JWT ES256", b.gates[0], check(s.users[ordersAPI], http.StatusOK), rowDocument, ""},
+		{"gate: opaque", b.gates[1], check(s.users[opaqueAPI], http.StatusOK), rowDocument, ""},
+		{"gate: another's header, refused", b.gates[0], check(s.users[ordersAPI], http.StatusBadRequest, "X_Auth_Subject: admin\r\n"), rowDocument, ""},
 	}
 	var rows []row
 	floors := map[string]bool{}
@@ -82,12 +95,47 @@ type stock struct {
 	plain, es256, rs256 lines
 	service             credentials
 	browsers            []string // the Cookie header of each
+
+	api   credentials         // what the APIs are, as a client
+	users map[string][]string // access tokens of users, by the API that they are for
 }
 
 // serve gets an access token for the client itself.
 func (s *stock) serve(w *worker) error {
 	a, err := w.post("/token", s.service.basic(), "grant_type=client_credentials")
 	return a.want(http.StatusOK, err)
+}
+
+// serveFor is the same for an API, with all scopes that the client has there.
+func (s *stock) serveFor(api string) func(*worker) error {
+	form := url.Values{"grant_type": {"client_credentials"}, "resource": {api}}.Encode()
+	return func(w *worker) error {
+		a, err := w.post("/token", s.service.basic(), form)
+		return a.want(http.StatusOK, err)
+	}
+}
+
+// exchange goes on from one API to another, in the name of one of the users.
+func (s *stock) exchange(from, to string) func(*worker) error {
+	var forms []string
+	for _, token := range s.users[from] {
+		forms = append(forms, url.Values{
+			"grant_type": {clients.GrantExchange}, "subject_token": {token}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "resource": {to},
+		}.Encode())
+	}
+	return func(w *worker) error {
+		a, err := w.post("/token", s.api.basic(), forms[w.number%len(forms)])
+		return a.want(http.StatusOK, err)
+	}
+}
+
+// introspectAt is an API that asks about a user's token for it.
+func (s *stock) introspectAt(api, accept string) func(*worker) error {
+	return func(w *worker) error {
+		tokens := s.users[api]
+		a, err := w.post("/introspect", s.api.basic()+accept, "token="+tokens[w.number%len(tokens)])
+		return a.want(http.StatusOK, err)
+	}
 }
 
 // refresh uses a refresh token, and remembers the next one.
@@ -137,9 +185,9 @@ func (s *stock) browser(w *worker) string { return s.browsers[w.number%len(s.bro
 
 func (c credentials) basic() string { return basicAuth(c.ID, c.Secret) }
 
-// code asks for an authorization and returns the code.
-func (c *conn) code(cookies string, client credentials, scope string) (string, error) {
-	a, err := c.get("/authorize?"+authorization(client, scope).Encode(), cookies)
+// code asks for an authorization, for the issuer or for these APIs, and returns the code.
+func (c *conn) code(cookies string, client credentials, scope string, apis ...string) (string, error) {
+	a, err := c.get("/authorize?"+authorization(client, scope, apis...).Encode(), cookies)
 	if err := a.want(http.StatusSeeOther, err); err != nil {
 		return "", err
 	}
@@ -151,8 +199,8 @@ func (c *conn) code(cookies string, client credentials, scope string) (string, e
 }
 
 // signIn runs the code flow and returns what came of it.
-func (c *conn) signIn(cookies string, client credentials, scope string) (line, error) {
-	code, err := c.code(cookies, client, scope)
+func (c *conn) signIn(cookies string, client credentials, scope string, apis ...string) (line, error) {
+	code, err := c.code(cookies, client, scope, apis...)
 	if err != nil {
 		return line{}, err
 	}
