@@ -29,6 +29,9 @@ const mcpSDK = "SIGNET_TEST_MCP_SDK"
 func TestMCP(t *testing.T) {
 	t.Parallel()
 	sdk := os.Getenv(mcpSDK)
+	if sdk == "unavailable" {
+		t.Skip("the SDK could not be installed")
+	}
 	if sdk == "" {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("%s is not set", mcpSDK)
