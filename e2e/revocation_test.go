@@ -61,7 +61,7 @@ func TestRevocationInPython(t *testing.T) {
 		return a.Text("access_token")
 	}
 	revoked, good := token(), token()
-	accept := startPython(t, python, s.Issuer)
+	accept := startPython(t, python, pythonOf(t, "../docs/revocation.md", "https://id.example.com", s.Issuer)+pythonAPI)
 	for _, token := range []string{revoked, good} {
 		if said := accept(token); said != "accepted" {
 			t.Fatalf("before: %s", said)
@@ -92,21 +92,29 @@ func TestRevocationInPython(t *testing.T) {
 	}
 }
 
-// startPython runs the page's Python for an issuer, and returns what asks it.
-func startPython(t *testing.T, python, issuer string) (accept func(token string) string) {
+// pythonOf is the Python of a page with other names in it: each text that is to be replaced, and by what.
+func pythonOf(t *testing.T, file string, names ...string) string {
 	t.Helper()
-	page, err := os.ReadFile("../docs/revocation.md")
+	page, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, code, _ := strings.Cut(string(page), "```python\n")
 	code, _, found := strings.Cut(code, "```")
-	mine := strings.Replace(code, `"https://id.example.com"`, fmt.Sprintf("%q", issuer), 1)
-	if !found || mine == code {
-		t.Fatal("docs/revocation.md has no Python, or another issuer in it")
+	for i := 0; i < len(names); i += 2 {
+		found = found && strings.Contains(code, names[i])
 	}
+	if !found {
+		t.Fatalf("%s has no Python, or other names in it than %q", file, names)
+	}
+	return strings.NewReplacer(names...).Replace(code)
+}
+
+// startPython runs a script that answers each line with one, and returns what asks it.
+func startPython(t *testing.T, python, code string) (ask func(line string) string) {
+	t.Helper()
 	script := filepath.Join(t.TempDir(), "api.py")
-	if err := os.WriteFile(script, []byte(mine+pythonAPI), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(python, script)
@@ -130,15 +138,15 @@ func startPython(t *testing.T, python, issuer string) (accept func(token string)
 		}
 	})
 	lines := bufio.NewReader(out)
-	return func(token string) string {
+	return func(line string) string {
 		t.Helper()
-		if _, err := fmt.Fprintln(in, token); err != nil {
+		if _, err := fmt.Fprintln(in, line); err != nil {
 			t.Fatalf("Python: %v", err)
 		}
-		line, err := lines.ReadString('\n')
+		answer, err := lines.ReadString('\n')
 		if err != nil {
 			t.Fatalf("Python: %v", err)
 		}
-		return strings.TrimSpace(line)
+		return strings.TrimSpace(answer)
 	}
 }
