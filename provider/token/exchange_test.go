@@ -315,6 +315,43 @@ func TestExchange(t *testing.T) {
 }
 
 // foreign is a JWT that says it is ada's for A, and is signed by nobody whom we know.
+// RFC 8693 section 4.4: may_act names who may act, and nobody else can by it. No setting writes it yet, so a token gets it from the ring itself.
+func TestMayAct(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	named := func(mayAct any) string {
+		claims := s.Verify(s.atA()).Claims
+		claims["may_act"] = mayAct
+		payload, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := s.Keys.Sign("ES256", "at+jwt", payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	for name, c := range map[string]struct {
+		mayAct any
+		by     caller
+		good   bool
+	}{
+		"who is named":            {map[string]string{"sub": s.stranger.ID}, s.stranger, true},
+		"who is not":              {map[string]string{"sub": s.b.ID}, s.stranger, false},
+		"nobody is":               {map[string]string{}, s.stranger, false},
+		"an API of the token may": {map[string]string{"sub": s.b.ID}, s.a, true},
+	} {
+		a := s.exchange(c.by, named(c.mayAct), "resource", apiA, "scope", "a:read")
+		if good := a.Status == 200; good != c.good || !good && a.Error() != "invalid_request" {
+			t.Errorf("%s: %d %s", name, a.Status, a.Body)
+		}
+	}
+	if a := s.exchange(s.stranger, named("everybody"), "resource", apiA); a.Status != 400 {
+		t.Errorf("may_act that is no object: %d %s", a.Status, a.Body)
+	}
+}
+
 func foreign(t *testing.T, s *street, c caller) string {
 	t.Helper()
 	claims := s.Verify(s.atA()).Claims
