@@ -1,7 +1,9 @@
 package clients
 
 import (
+	"cmp"
 	"net/url"
+	"slices"
 	"strings"
 
 	"signet/fields"
@@ -37,6 +39,22 @@ func DocumentURL(id string) (*url.URL, string) {
 
 // Documented reports whether what c is stands in a metadata document at its id.
 func Documented(c storage.Client) bool { return c.Origin == storage.OriginDocument }
+
+// AnswerHosts are where answers to the client go, each once and in order: hosts, and redirect URIs that have none, of apps with a scheme of their
+// own. On the user's own device any port is the same.
+func AnswerHosts(c storage.Client) []string {
+	var all []string
+	for _, uri := range c.RedirectURIs {
+		all = append(all, cmp.Or(Host(uri), uri))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Face is what a user knows a client by that says in a document what it is, and agrees to: its name, and where answers go.
+func Face(c storage.Client) string {
+	return strings.Join(append([]string{c.ID, c.Name}, AnswerHosts(c)...), "\x00")
+}
 
 // BesideDocument are the fields of such a client that are the operator's: a document that changes leaves them as they are. Scopes and grant
 // types that were taken away stay away.

@@ -21,7 +21,7 @@ import (
 type pending struct {
 	request  storage.Request
 	open     *interaction.Open // where the browser was asked something already
-	agreed   string            // the account for which the user has just allowed it, see [interaction.Account]
+	agreed   string            // by whom and to what the user has just said yes, see [interaction.Answering]
 	declined bool              // the user has just said no
 	session  storage.Session   // that it is about; zero: none yet
 }
@@ -38,7 +38,7 @@ func (e *Endpoint) proceed(w http.ResponseWriter, r *http.Request, t target, p p
 	}
 	step, s, err := facts.Next()
 	p.session = s.Session
-	if p.agreed != "" && err == nil && step == interaction.Consent && p.agreed == interaction.Account(s.Session.ID) {
+	if p.agreed != "" && err == nil && step == interaction.Consent && p.agreed == interaction.Answering(s.Session.ID, t.client) {
 		facts.Agreed = true
 		step, s, err = facts.Next()
 	}

@@ -1,7 +1,6 @@
 package clientdocs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -69,17 +68,8 @@ func over(row, doc storage.Client) storage.Client {
 
 // sameFace reports whether a user who allowed row would know doc for the same: the name is, and answers go nowhere else.
 func sameFace(row, doc storage.Client) bool {
-	known := hosts(row)
-	return row.Name == doc.Name && !slices.ContainsFunc(hosts(doc), func(h string) bool { return !slices.Contains(known, h) })
-}
-
-// hosts are where answers go: hosts, and schemes of apps. On the user's own device any port is the same.
-func hosts(c storage.Client) []string {
-	var all []string
-	for _, uri := range c.RedirectURIs {
-		all = append(all, cmp.Or(clients.Host(uri), uri))
-	}
-	return all
+	known := clients.AnswerHosts(row)
+	return row.Name == doc.Name && !slices.ContainsFunc(clients.AnswerHosts(doc), func(h string) bool { return !slices.Contains(known, h) })
 }
 
 // says reports whether a row says what c does. When it was fetched does not matter: a document that stays as it is, is no change.

@@ -14,7 +14,7 @@ import (
 
 // ChoosePage asks which of the accounts that are signed in at this browser is meant: OpenID Connect Core 3.1.2.1, prompt=select_account.
 func (e *Endpoint) ChoosePage(w http.ResponseWriter, r *http.Request) error {
-	open, app, err := e.open(r)
+	open, client, err := e.open(r)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (e *Endpoint) ChoosePage(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, e.Interactions.URL(interaction.SignInPath, open), http.StatusSeeOther)
 		return nil
 	}
-	page := web.Choose{Action: e.Interactions.URL(interaction.ChoosePath, open), Other: e.Interactions.URL(interaction.SignInPath, open), Client: app}
+	page := web.Choose{Action: e.Interactions.URL(interaction.ChoosePath, open), Other: e.Interactions.URL(interaction.SignInPath, open), Client: e.app(r, open, client)}
 	for i := range sessions { // the last used one first
 		s := sessions[len(sessions)-1-i]
 		page.Accounts = append(page.Accounts, web.Account{

@@ -11,7 +11,7 @@ import (
 
 // ConsentPage asks whether the client may have what it asks for.
 func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
-	open, app, err := e.open(r)
+	open, client, err := e.open(r)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,9 @@ func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	req := open.Request
-	page := web.Consent{Action: e.Interactions.AnswerURL(open, s.Session.ID), Client: app, Account: interaction.Name(s.User), Page: e.Interactions.OwnPage()}
+	page := web.Consent{
+		Action: e.Interactions.AnswerURL(open, s.Session.ID, client), Client: e.app(r, open, client), Account: interaction.Name(s.User), Page: e.Interactions.OwnPage(),
+	}
 	apis, rest, err := interaction.APIs(r.Context(), e.Store, req.Resources, req.Scopes)
 	if err != nil {
 		return err

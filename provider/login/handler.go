@@ -33,22 +33,30 @@ type Endpoint struct{ Options }
 // New returns the pages of a provider.
 func New(o Options) *Endpoint { return &Endpoint{o} }
 
-// open is the interaction that r is about, and the app that it is for: none, where it is for our own pages.
-func (e *Endpoint) open(r *http.Request) (interaction.Open, web.App, error) {
+// open is the interaction that r is about, and the client that it is for: none, where it is for our own pages.
+func (e *Endpoint) open(r *http.Request) (interaction.Open, storage.Client, error) {
 	open, err := e.Interactions.Of(r)
 	if err != nil || open.Own() {
-		return open, web.App{}, err
+		return open, storage.Client{}, err
 	}
 	trail.Of(r.Context()).Client(open.Request.Client)
 	client, err := e.Clients.Client(r, open.Request.Client)
 	if errors.Is(err, storage.ErrNotFound) {
-		return open, web.App{}, &problem.Problem{Title: "This app is no longer registered", What: "The app that sent you here was removed meanwhile.",
+		return open, client, &problem.Problem{Title: "This app is no longer registered", What: "The app that sent you here was removed meanwhile.",
 			Who: problem.Operator, How: "Ask the operator of this server whether the app should still be registered."}
 	}
 	if err != nil {
-		return open, web.App{}, clientdocs.Explain(err)
+		return open, client, clientdocs.Explain(err)
 	}
-	app := interaction.App(client, open.Request.RedirectURI)
-	app.Logo = e.Logos.URL(r.Context(), client.LogoURI)
-	return open, app, nil
+	return open, client, nil
+}
+
+// app is the client of an interaction as the pages show it.
+func (e *Endpoint) app(r *http.Request, open interaction.Open, c storage.Client) web.App {
+	if open.Own() {
+		return web.App{}
+	}
+	app := interaction.App(c, open.Request.RedirectURI)
+	app.Logo = e.Logos.URL(r.Context(), c.LogoURI)
+	return app
 }

@@ -113,11 +113,11 @@ func (e *Endpoint) reject(w http.ResponseWriter, r *http.Request, status int, pa
 
 // signIn is the interaction that r is about, and its sign-in page.
 func (e *Endpoint) signIn(r *http.Request) (interaction.Open, web.SignIn, error) {
-	open, app, err := e.open(r)
+	open, client, err := e.open(r)
 	if err != nil {
 		return open, web.SignIn{}, err
 	}
-	page := web.SignIn{Action: e.Interactions.URL(interaction.SignInPath, open), Client: app, Own: open.Own(), Device: open.Device()}
+	page := web.SignIn{Action: e.Interactions.URL(interaction.SignInPath, open), Client: e.app(r, open, client), Own: open.Own(), Device: open.Device()}
 	if open.Own() {
 		if open.Request.LoginHint != "" {
 			page.Reason = "Prove once more that it is you, before something changes."
