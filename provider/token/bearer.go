@@ -20,7 +20,7 @@ import (
 // token in its own name as by its credentials, or a user, in whose name the client gets one. There is no refresh token (RFC 7521 section
 // 4.1), since another assertion does as well, and no ID token, since nobody has signed in here.
 func (e *Endpoint) bearer(ctx context.Context, r request) (issue.Granted, error) {
-	s, err := e.asserted(ctx, r.params)
+	s, err := r.assertion.read(ctx, r.params)
 	if err != nil {
 		return issue.Granted{}, err
 	}
@@ -51,12 +51,26 @@ func (e *Endpoint) bearer(ctx context.Context, r request) (issue.Granted, error)
 // told names an assertion in the audit log.
 func told(s assertion.Subject) string { return s.Name + " of " + s.Issuer }
 
-// asserted reads the assertion of a request.
-func (e *Endpoint) asserted(ctx context.Context, p oauth.Params) (assertion.Subject, error) {
+// asserted is the assertion of one request. It can be needed twice, to find the client and for the grant, and verifying it is most of what such a
+// request costs.
+type asserted struct {
+	*Endpoint
+	subject *assertion.Subject // nil: it was not read yet
+}
+
+// read reads the assertion in p, which are the same parameters each time.
+func (a *asserted) read(ctx context.Context, p oauth.Params) (assertion.Subject, error) {
+	if a.subject != nil {
+		return *a.subject, nil
+	}
 	if !p.Has("assertion") {
 		return assertion.Subject{}, oauth.Errorf(oauth.InvalidRequest, "assertion is missing")
 	}
-	return e.Assertions.Read(ctx, p.Get("assertion"))
+	s, err := a.Assertions.Read(ctx, p.Get("assertion"))
+	if err == nil {
+		a.subject = &s
+	}
+	return s, err
 }
 
 // spend uses up an assertion that is good once.
@@ -71,20 +85,20 @@ func (e *Endpoint) spend(ctx context.Context, s assertion.Subject) error {
 	return err
 }
 
-// itself is the client that an assertion is about, for requests that do not say which client sends them: RFC 7521 section 4.1, "client
+// client is the client that an assertion is about, for requests that do not say which client sends them: RFC 7521 section 4.1, "client
 // authentication is optional". The zero client for requests that are not of this grant.
-func (e *Endpoint) itself(ctx context.Context, p oauth.Params) (storage.Client, error) {
-	if p.Get("grant_type") != clients.GrantBearer || e.Assertions == nil {
+func (a *asserted) client(ctx context.Context, p oauth.Params) (storage.Client, error) {
+	if p.Get("grant_type") != clients.GrantBearer || a.Assertions == nil {
 		return storage.Client{}, nil
 	}
-	s, err := e.asserted(ctx, p)
+	s, err := a.read(ctx, p)
 	if err != nil {
 		return storage.Client{}, err
 	}
 	if s.Client == "" {
 		return storage.Client{}, oauth.Errorf(oauth.InvalidClient, "the assertion is about a user, so the request must say which client sends it")
 	}
-	c, err := e.Store.Client(ctx, s.Client)
+	c, err := a.Store.Client(ctx, s.Client)
 	if errors.Is(err, storage.ErrNotFound) {
 		return c, oauth.Errorf(oauth.InvalidGrant, "the assertion is about a client that is not registered here").Because(err)
 	}

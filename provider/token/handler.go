@@ -56,6 +56,7 @@ type request struct {
 	params    oauth.Params
 	resources []string           // that the request names (RFC 8707 section 2.2), as they are stored
 	named     []storage.Resource // the same, each one that the client may ask for; or the one that is meant where it names none
+	assertion *asserted
 }
 
 // New returns the token endpoint of a provider.
@@ -76,7 +77,8 @@ func New(o Options) *Endpoint {
 
 // Post answers a token request.
 func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
-	client, p, err := e.Clients.ReadFormOr(w, r, e.itself)
+	said := &asserted{Endpoint: e}
+	client, p, err := e.Clients.ReadFormOr(w, r, said.client)
 	if err != nil {
 		return err
 	}
@@ -92,7 +94,7 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 	}
 	on := trail.Of(r.Context())
 	on.Grant(name)
-	granted, err := e.grant(r.Context(), grant, client, p)
+	granted, err := e.grant(r.Context(), grant, request{client: client, params: p, assertion: said, resources: e.Issuer.Named(p.All("resource"))})
 	if err != nil {
 		return err
 	}
@@ -108,11 +110,11 @@ func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) error {
 }
 
 // grant runs a grant. What can be refused without spending anything is refused before.
-func (e *Endpoint) grant(ctx context.Context, g grant, c storage.Client, p oauth.Params) (granted issue.Granted, err error) {
-	r := request{client: c, params: p, resources: e.Issuer.Named(p.All("resource"))}
+func (e *Endpoint) grant(ctx context.Context, g grant, r request) (granted issue.Granted, err error) {
 	if g.own {
 		return g.run(ctx, r)
 	}
+	c, p := r.client, r.params
 	names := r.resources
 	if g.behalf == issue.ForItself {
 		names = e.Issuer.Asked(c, names)
