@@ -33,7 +33,8 @@ func (g *grant) add(scopes, claims, apis []string, since time.Time) {
 }
 
 // access is what the user's clients may do, the last used first: what the user allowed them, and the families that live, given the user's
-// live sessions. A trusted client is not asked about, and has access by its families alone.
+// live sessions. A trusted client is not asked about, and has access by its families alone; so has one that another issuer spoke to us for in the
+// user's name, without a session (RFC 7523).
 func (e *Endpoint) access(v visit, sessions []storage.Session) ([]grant, error) {
 	ctx := v.r.Context()
 	consents, err := e.Store.Consents(ctx, v.user.Sub)
@@ -60,7 +61,7 @@ func (e *Endpoint) access(v visit, sessions []storage.Session) ([]grant, error) 
 	}
 	for _, f := range families {
 		a := f.Authorization
-		if !a.Offline && !live[a.Session] {
+		if !a.Offline && !a.Session.IsZero() && !live[a.Session] {
 			continue
 		}
 		g := of(a.Client)
