@@ -33,6 +33,8 @@ func DocumentURL(id string) (*url.URL, string) {
 		return nil, fields.Quote(id) + " has a fragment"
 	case u.Host != strings.ToLower(u.Host):
 		return nil, fields.Quote(id) + " has capitals in its host"
+	case u.Port() == "443" || strings.HasPrefix(u.Port(), "0"):
+		return nil, fields.Quote(id) + " names a port that it would have without, or writes it in another way"
 	}
 	return u, ""
 }
