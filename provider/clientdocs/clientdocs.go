@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -17,6 +18,7 @@ import (
 	"signet/fetch"
 	"signet/provider/limit"
 	"signet/provider/problem"
+	"signet/provider/trail"
 	"signet/storage"
 )
 
@@ -29,7 +31,9 @@ const mediaType = "application/json"
 const (
 	maxKnown = 1024 // documents: 5 MiB at the most
 	maxTried = 4096
-	underWay = 16 // fetches; those beyond are for later
+	maxTold  = 500 // bytes in the log of an id, which anybody can make up
+	underWay = 16  // fetches; those beyond are for later
+	ofOne    = 4   // of them for browsers of one network: whoever names slow hosts must not keep all others waiting
 
 	// How long a document is good. Its server may say something in between.
 	shortest = 5 * time.Minute
@@ -77,7 +81,10 @@ type memory struct {
 	known *lru.Cache[string, fetched]   // by URL: good ones alone
 	tried *lru.Cache[string, time.Time] // by URL: the last fetch that came to nothing
 	group singleflight.Group
-	slots chan struct{}
+
+	mu    sync.Mutex
+	slots int            // fetches under way
+	whose map[string]int // the same, by the network of who asked
 }
 
 // fetched is a document.
@@ -97,7 +104,7 @@ func New(o Options) *Clients {
 		d.memory, d.After = d.After.memory, nil
 		return d
 	}
-	d.memory = &memory{slots: make(chan struct{}, underWay)}
+	d.memory = &memory{whose: map[string]int{}}
 	d.known, _ = lru.New[string, fetched](maxKnown) // fails for a size that is not positive alone
 	d.tried, _ = lru.New[string, time.Time](maxTried)
 	return d
@@ -117,7 +124,7 @@ func (d *Clients) Client(r *http.Request, id string) (storage.Client, error) {
 	}
 	c, err := d.resolve(r, id, row)
 	if errors.Is(err, ErrDocument) {
-		d.Log.InfoContext(r.Context(), "a client's metadata document cannot be used", "client", id, "error", err)
+		d.Log.InfoContext(r.Context(), "a client's metadata document cannot be used", "client", id[:min(len(id), maxTold)], "error", err)
 	}
 	return c, err
 }
@@ -184,12 +191,11 @@ func (d *Clients) fetch(r *http.Request, id string) (fetched, error) {
 	}
 	ctx := context.WithoutCancel(r.Context())
 	over := d.group.DoChan(id, func() (any, error) {
-		select {
-		case d.slots <- struct{}{}:
-			defer func() { <-d.slots }()
-		default:
+		done, free := d.begin(trail.Network(trail.Of(ctx).Address))
+		if !free {
 			return fetched{}, storage.ErrBusy
 		}
+		defer done()
 		return d.get(ctx, id)
 	})
 	select {
@@ -198,6 +204,25 @@ func (d *Clients) fetch(r *http.Request, id string) (fetched, error) {
 	case <-r.Context().Done():
 		return fetched{}, r.Context().Err()
 	}
+}
+
+// begin takes a place for a fetch on behalf of a network; free is false where there is none.
+func (m *memory) begin(network string) (done func(), free bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.slots >= underWay || m.whose[network] >= ofOne {
+		return nil, false
+	}
+	m.slots++
+	m.whose[network]++
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.slots--
+		if m.whose[network]--; m.whose[network] == 0 {
+			delete(m.whose, network)
+		}
+	}, true
 }
 
 // get fetches a document, and remembers it if it is good: section 5.2, errors and what is malformed "MUST NOT" be cached.

@@ -542,6 +542,47 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+// TestSlowHosts: one network cannot keep all others from new apps by naming hosts that do not answer.
+func TestSlowHosts(t *testing.T) {
+	t.Parallel()
+	app := newSite(t)
+	held, document := make(chan struct{}), must(json.Marshal(app.document()))
+	app.serve(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/oauth/client.json" {
+			<-held
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document)
+	})
+	s := start(t, app, func(c *providertest.Config) { c.TrustedProxies = []string{"127.0.0.1/32"} })
+	ask := func(address, id string) int {
+		b, c := s.Browser(""), app.client()
+		b.Address, c.ID = address, id
+		return b.Authorize(c).Page.Status
+	}
+	var all sync.WaitGroup
+	for i := range 30 {
+		all.Go(func() { ask("192.0.2.1", fmt.Sprintf("%s/slow/%d", app.URL, i)) })
+	}
+	for range 100 {
+		if app.asked.Load() >= 4 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := ask("192.0.2.1", app.URL+"/slow/one more"); got == http.StatusOK {
+		t.Errorf("one more of the same network: %d", got)
+	}
+	if got := ask("198.51.100.1", app.id()); got != http.StatusOK {
+		t.Errorf("somebody else: %d", got)
+	}
+	close(held)
+	all.Wait()
+	if n := app.asked.Load(); n > 5 {
+		t.Errorf("%d fetches for one network at a time", n-1)
+	}
+}
+
 // TestConsentPage: 8.5, and RFC 8252 8.6.
 func TestConsentPage(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,6 @@
 //
 // A new authorization needs a document that is good now: there is no grace for a host that fails. That a document could not be had is not
 // remembered, only that it was asked for: not twice in ten seconds, however many ask. What a browser learns of it is one page, whatever was
-// wrong, and each fetch counts for the browser's address as a registration does: so nobody looks around in the network through us. The log
-// has the reason.
+// wrong, and each fetch counts for the browser's address as a registration does, and few are under way for one network: so nobody looks around
+// through us, or keeps others waiting. The log has the reason.
 package clientdocs
