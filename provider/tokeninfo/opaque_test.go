@@ -195,3 +195,29 @@ func TestOpaqueAccessTokens(t *testing.T) {
 		}
 	})
 }
+
+// OpenID Connect Core 8.1: an API sees the sub that the app has, in either format, and so does whoever asks about it.
+func TestPairwiseSubAtAResource(t *testing.T) {
+	t.Parallel()
+	i, api, apiSecret := withAPIs(t)
+	i.client, i.secret = i.Client("web", "Private", func(c *storage.Client) {
+		c.Trusted, c.SubjectType, c.Access = true, "pairwise", []storage.Access{{Resource: opaqueAPI}, {Resource: jwtAPI}}
+	})
+	sub := ""
+	for _, resource := range []string{opaqueAPI, jwtAPI} {
+		tokens := i.at(t, resource, "openid read")
+		if sub = i.Verify(tokens.Text("id_token")).Claims["sub"].(string); sub == i.user.Sub || sub == "" {
+			t.Fatalf("the ID token says %q", sub)
+		}
+		if a := i.Post("/introspect", api, apiSecret, url.Values{"token": {tokens.Text("access_token")}}); a.Text("sub") != sub {
+			t.Errorf("%s: %s, want %q", resource, a.Body, sub)
+		}
+		if resource == jwtAPI && i.Verify(tokens.Text("access_token")).Claims["sub"] != sub {
+			t.Error("the JWT says another")
+		}
+	}
+	signed := i.Verify(introspectAs(i.Server, api, apiSecret, i.at(t, jwtAPI, "openid read").Text("access_token"), introspectionJWT).Body)
+	if told, _ := signed.Claims["token_introspection"].(map[string]any); told["sub"] != sub { // RFC 9701 section 5: the same rules
+		t.Errorf("the signed answer: %v", signed.Claims)
+	}
+}
