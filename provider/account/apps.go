@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"signet/provider/interaction"
@@ -18,15 +17,15 @@ type grant struct {
 	client   storage.Client
 	scopes   []string
 	claims   []string
-	apis     []string // resources, by their ids
+	access   []string // at resources: see [storage.Request.Access]
 	offline  bool
 	since    time.Time
 	lastUsed time.Time
 }
 
 // add is g with what an authorization or a consent adds.
-func (g *grant) add(scopes, claims, apis []string, since time.Time) {
-	g.scopes, g.claims, g.apis = union(g.scopes, scopes), union(g.claims, claims), union(g.apis, apis)
+func (g *grant) add(scopes, claims, access []string, since time.Time) {
+	g.scopes, g.claims, g.access = union(g.scopes, scopes), union(g.claims, claims), union(g.access, access)
 	if g.since.IsZero() || since.Before(g.since) {
 		g.since = since
 	}
@@ -57,7 +56,7 @@ func (e *Endpoint) access(v visit, sessions []storage.Session) ([]grant, error) 
 		return all[client]
 	}
 	for _, c := range consents {
-		of(c.Client).add(c.Scopes, c.Claims, withoutScopes(c.Resources), c.Since)
+		of(c.Client).add(c.Scopes, c.Claims, c.Resources, c.Since)
 	}
 	for _, f := range families {
 		a := f.Authorization
@@ -65,7 +64,7 @@ func (e *Endpoint) access(v visit, sessions []storage.Session) ([]grant, error) 
 			continue
 		}
 		g := of(a.Client)
-		g.add(a.Scopes, nil, a.Resources, f.Created)
+		g.add(a.Scopes, nil, interaction.Access(a.Resources, a.Scopes), f.Created)
 		g.offline = g.offline || a.Offline
 		g.lastUsed = later(g.lastUsed, later(f.Created, f.Moved))
 	}
@@ -118,7 +117,7 @@ func (e *Endpoint) AppsPage() Handler {
 				row.LastUsed = g.lastUsed.In(zone)
 			}
 			var rest []string
-			if row.APIs, rest, err = interaction.APIs(v.r.Context(), e.Store, g.apis, g.scopes); err != nil {
+			if row.APIs, rest, err = interaction.APIs(v.r.Context(), e.Store, c, g.access, g.scopes); err != nil {
 				return err
 			}
 			row.Scopes, _ = interaction.Words(e.Claims, rest, g.claims)
@@ -126,11 +125,6 @@ func (e *Endpoint) AppsPage() Handler {
 		}
 		return e.write(v, http.StatusOK, page)
 	})
-}
-
-// withoutScopes are the resources alone of what consent remembers of them: see [storage.Request.Access].
-func withoutScopes(access []string) []string {
-	return slices.DeleteFunc(slices.Clone(access), func(a string) bool { return strings.Contains(a, " ") })
 }
 
 // Withdraw takes an app's access away.

@@ -44,7 +44,7 @@ func (e *Endpoint) CodePage(w http.ResponseWriter, r *http.Request) error {
 // Code takes the code and shows what it stands for.
 func (e *Endpoint) Code(w http.ResponseWriter, r *http.Request) error {
 	return e.form(w, r, func(v visit, _ oauth.Params, d storage.DeviceGrant, c storage.Client) error {
-		apis, rest, err := interaction.APIs(v.r.Context(), e.Store, d.Resources, d.Scopes)
+		apis, rest, err := interaction.APIs(v.r.Context(), e.Store, c, interaction.Access(d.Resources, d.Scopes), d.Scopes)
 		if err != nil {
 			return err
 		}

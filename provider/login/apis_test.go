@@ -64,6 +64,24 @@ func TestConsentToAPIs(t *testing.T) {
 			t.Errorf("%s: asked for %v, %v", row.name, o.Asked, o.Params)
 		}
 	}
+	t.Run("nothing is said that the app cannot have: each scope at its API", func(t *testing.T) {
+		c, _ := s.Client("web", "Narrow app", func(c *storage.Client) {
+			c.Access = []storage.Access{{Resource: orders, Scopes: []string{"read"}}, {Resource: bills, Scopes: []string{"write"}}}
+		})
+		p := providertest.AuthorizeParams(c, "scope", "openid read write")
+		p["resource"] = []string{orders, bills}
+		b.Undecided = true
+		page := b.Open("/authorize?" + p.Encode())
+		b.Undecided = false
+		b.Submit(page, "decision", "allow")
+		for name, body := range map[string]string{"consent": page.Page.Body, "apps": b.Open("/account/apps").Page.Body} {
+			_, text, _ := strings.Cut(providertest.Text(body), "Narrow app")
+			text, _, _ = strings.Cut(text, "Lives at")
+			if !strings.Contains(text, "Look at your orders") || !strings.Contains(text, "bills.example") || strings.Contains(text, "Look at your bills") || strings.Count(text, "write") != 1 {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+	})
 	t.Run("an API without a scope is asked for all the same", func(t *testing.T) {
 		s.Resource("https://plain.example", func(r *storage.Resource) { r.Name, r.Open = "Plain", true })
 		if o := ask("openid", "https://plain.example"); !asked(o) {

@@ -32,7 +32,7 @@ func (e *Endpoint) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 	page := web.Consent{
 		Action: e.Interactions.AnswerURL(open, s.Session.ID, client), Client: e.app(r, open, client), Account: interaction.Name(s.User), Page: e.Interactions.OwnPage(),
 	}
-	apis, rest, err := interaction.APIs(r.Context(), e.Store, req.Resources, req.Scopes)
+	apis, rest, err := interaction.APIs(r.Context(), e.Store, client, req.Access, req.Scopes)
 	if err != nil {
 		return err
 	}
