@@ -232,7 +232,7 @@ func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s sto
 		if err != nil {
 			return front, err
 		}
-		if front.Target, err = e.Issuer.Target(t.client, resources, req.Scopes, issue.ForUser); err != nil {
+		if front.Target, err = e.Issuer.Target(resources, req.Scopes); err != nil {
 			return front, err
 		}
 		expires := act.Now.Add(front.Target.Lifetime())

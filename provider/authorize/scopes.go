@@ -23,7 +23,7 @@ func (e *Endpoint) scopes(ctx context.Context) check {
 		}
 		req.Access = access(c, resources, req.Scopes)
 		if clients.Carries(req.ResponseType, clients.ResponseToken) { // it is for all of them, and nobody can ask for one of them later
-			_, err = e.Issuer.Target(c, resources, req.Scopes, issue.ForUser)
+			_, err = e.Issuer.Target(resources, req.Scopes)
 		}
 		return err
 	}

@@ -160,10 +160,10 @@ func (i *Issuer) Remaining(ctx context.Context, c storage.Client, names []string
 var errClosed = errors.New("the resource is not open, and the client has no access to it")
 
 // Target makes one target of resources, for a token with these scopes: RFC 9068 sections 3 and 5.
-func (i *Issuer) Target(c storage.Client, resources []storage.Resource, scopes []string, b Behalf) (Target, error) {
+func (i *Issuer) Target(resources []storage.Resource, scopes []string) (Target, error) {
 	t := Target{Resources: resources[:1]}
 	for _, r := range resources[1:] {
-		if why := t.apart(c, r, scopes, b); why != "" {
+		if why := t.apart(r, scopes); why != "" {
 			return Target{}, oauth.Errorf(oauth.InvalidTarget, "%s; ask for a token for each resource", why)
 		}
 		t.Resources = append(t.Resources[:len(t.Resources):len(t.Resources)], r)
@@ -172,18 +172,19 @@ func (i *Issuer) Target(c storage.Client, resources []storage.Resource, scopes [
 }
 
 // Implied is the target of a token request that names none: what was authorized, as far as it goes together with the first of it.
-func (i *Issuer) Implied(c storage.Client, resources []storage.Resource, scopes []string, b Behalf) (Target, error) {
+func (i *Issuer) Implied(resources []storage.Resource, scopes []string) (Target, error) {
 	t := Target{Resources: resources[:1]}
 	for _, r := range resources[1:] {
-		if t.apart(c, r, scopes, b) == "" {
+		if t.apart(r, scopes) == "" {
 			t.Resources = append(t.Resources[:len(t.Resources):len(t.Resources)], r)
 		}
 	}
 	return t, i.signable(t)
 }
 
-// apart says why one token cannot be for t and r; "" if it can.
-func (t Target) apart(c storage.Client, r storage.Resource, scopes []string, b Behalf) string {
+// apart says why one token cannot be for t and r; "" if it can. A scope is taken by each resource that has one of its name, whatever the client may
+// have there.
+func (t Target) apart(r storage.Resource, scopes []string) string {
 	if !alike(t.first(), r) {
 		return "the resources want access tokens of different kinds"
 	}
@@ -191,11 +192,16 @@ func (t Target) apart(c storage.Client, r storage.Resource, scopes []string, b B
 		return "the permissions of one resource would be taken for those of another"
 	}
 	for _, s := range scopes { // RFC 9068 section 5: a scope that could be of either resource
-		if slices.Contains(clients.ScopesAt(c, r, b == ForItself), s) && slices.Contains(t.scopes(c, b), s) {
+		if has(r, s) && slices.ContainsFunc(t.Resources, func(of storage.Resource) bool { return has(of, s) }) {
 			return "the scope " + s + " would be good at more than one of the resources"
 		}
 	}
 	return ""
+}
+
+// has reports whether a resource has a scope of its own by this name.
+func has(r storage.Resource, scope string) bool {
+	return slices.ContainsFunc(r.Scopes, func(s storage.Scope) bool { return s.Name == scope })
 }
 
 // scopes are those of the resources' own that the client may have.

@@ -116,7 +116,7 @@ func (e *Endpoint) bearerUser(ctx context.Context, r request, s assertion.Subjec
 	if g.Scopes, err = bearerScopes(e.bearerMay(r), r.params.Words("scope")); err != nil {
 		return g, err
 	}
-	if g.Target, err = e.Issuer.Target(r.client, r.named, g.Scopes, issue.ForItself); err != nil {
+	if g.Target, err = e.Issuer.Target(r.named, g.Scopes); err != nil {
 		return g, err
 	}
 	if err := e.spend(ctx, s); err != nil {

@@ -193,10 +193,7 @@ func (e *Endpoint) redirect(ctx context.Context, g *issue.Granted, r request, su
 	if g.Scopes, err = exchangeScopes(may, r.params.Words("scope")); err != nil {
 		return err
 	}
-	if s := shared(r.named, g.Scopes); s != "" { // RFC 9068 section 5
-		return oauth.Errorf(oauth.InvalidTarget, "the scope %s would be good at more than one of the resources; ask for a token for each", s)
-	}
-	g.Target, err = e.Issuer.Target(r.client, r.named, g.Scopes, issue.ForItself)
+	g.Target, err = e.Issuer.Target(r.named, g.Scopes)
 	return err
 }
 
@@ -246,22 +243,6 @@ func exchangeScopes(may, asked []string) ([]string, error) {
 		}
 	}
 	return asked, nil
-}
-
-// shared is a scope that more than one of the resources has; "" if there is none.
-func shared(all []storage.Resource, scopes []string) string {
-	for _, s := range scopes {
-		n := 0
-		for _, r := range all {
-			if slices.ContainsFunc(r.Scopes, func(of storage.Scope) bool { return of.Name == s }) {
-				n++
-			}
-		}
-		if n > 1 {
-			return s
-		}
-	}
-	return ""
 }
 
 // issuedType is issued_token_type: what was asked for, as far as the two can be told apart.

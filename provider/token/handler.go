@@ -122,7 +122,7 @@ func (e *Endpoint) grant(ctx context.Context, g grant, r request) (granted issue
 	if r.named, err = e.Issuer.Resolve(ctx, c, names, g.behalf); err != nil {
 		return granted, err
 	}
-	if _, err := e.Issuer.Target(c, r.named, p.Words("scope"), g.behalf); err != nil {
+	if _, err := e.Issuer.Target(r.named, p.Words("scope")); err != nil {
 		return granted, err
 	}
 	var means issue.Means
@@ -141,7 +141,7 @@ func (e *Endpoint) grant(ctx context.Context, g grant, r request) (granted issue
 func (e *Endpoint) aim(ctx context.Context, g *issue.Granted, r request) (err error) {
 	authorized := g.Family.Authorization.Resources
 	if len(r.resources) > 0 || len(authorized) == 0 {
-		g.Target, err = e.Issuer.Target(r.client, r.named, g.Scopes, issue.ForUser)
+		g.Target, err = e.Issuer.Target(r.named, g.Scopes)
 	} else {
 		var all []storage.Resource
 		all, err = e.Issuer.Remaining(ctx, r.client, authorized, issue.ForUser)
@@ -150,7 +150,7 @@ func (e *Endpoint) aim(ctx context.Context, g *issue.Granted, r request) (err er
 		case len(all) == 0: // RFC 6749 section 5.2: whoever is told so asks the user again
 			err = oauth.Errorf(oauth.InvalidGrant, "what was authorized is not there any more, or this client may not ask for it")
 		default:
-			g.Target, err = e.Issuer.Implied(r.client, all, g.Scopes, issue.ForUser)
+			g.Target, err = e.Issuer.Implied(all, g.Scopes)
 		}
 	}
 	if err == nil {

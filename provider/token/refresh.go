@@ -59,6 +59,6 @@ func (e *Endpoint) together(ctx context.Context, r request, t issue.RefreshToken
 	case a.Client != r.client.ID || !a.Covers(r.resources):
 		return nil
 	}
-	_, err = e.Issuer.Target(r.client, r.named, a.Scopes, issue.ForUser)
+	_, err = e.Issuer.Target(r.named, a.Scopes)
 	return err
 }

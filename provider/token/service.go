@@ -36,7 +36,7 @@ func (e *Endpoint) aimService(g *issue.Granted, r request) (err error) {
 	if g.Scopes, err = serviceScopes(may, r.params.Words("scope")); err != nil {
 		return err
 	}
-	g.Target, err = e.Issuer.Target(r.client, r.named, g.Scopes, issue.ForItself)
+	g.Target, err = e.Issuer.Target(r.named, g.Scopes)
 	return err
 }
 
