@@ -16,6 +16,7 @@ type DeviceGrant struct {
 	Client     string      `json:"client"`
 	Scopes     []string    `json:"scopes"`
 	Resources  []string    `json:"resources,omitempty"`
+	Access     []string    `json:"access,omitempty"`  // as of [Request]
 	Address    string      `json:"address,omitempty"` // where it was asked for: what the limit counts, and what the user is shown
 	UserAgent  string      `json:"user_agent,omitempty"`
 	Created    time.Time   `json:"created"`

@@ -51,6 +51,7 @@ type Authorization struct {
 	Epoch     uint64          `json:"epoch"`   // the user's, see [User]
 	Scopes    []string        `json:"scopes"`
 	Resources []string        `json:"resources,omitempty"` // none: the default one
+	Access    []string        `json:"access,omitempty"`    // as of [Request]; none: each of the scopes at each resource that has it
 	AuthTime  time.Time       `json:"auth_time"`
 	ACR       string          `json:"acr,omitempty"`
 	AMR       []string        `json:"amr,omitempty"`
@@ -72,6 +73,11 @@ func (a Authorization) Targets() []string {
 		return []string{DefaultResource}
 	}
 	return a.Resources
+}
+
+// Allows reports whether a was given for this scope of a resource's own.
+func (a Authorization) Allows(resource, scope string) bool {
+	return slices.Contains(a.Scopes, scope) && (len(a.Access) == 0 || slices.Contains(a.Access, resource+" "+scope))
 }
 
 // Covers reports whether a was given for all of these resources.

@@ -63,8 +63,11 @@ func (e *Endpoint) access(v visit, sessions []storage.Session) ([]grant, error) 
 		if !a.Offline && !a.Session.IsZero() && !live[a.Session] {
 			continue
 		}
-		g := of(a.Client)
-		g.add(a.Scopes, nil, interaction.Access(a.Resources, a.Scopes), f.Created)
+		g, access := of(a.Client), a.Access
+		if len(access) == 0 {
+			access = interaction.Access(a.Resources, a.Scopes)
+		}
+		g.add(a.Scopes, nil, access, f.Created)
 		g.offline = g.offline || a.Offline
 		g.lastUsed = later(g.lastUsed, later(f.Created, f.Moved))
 	}

@@ -239,7 +239,7 @@ func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s sto
 		front.Family = storage.Family{
 			ID: storage.NewID(act.Now), Authorization: act.Authorization.InFront(), Moved: act.Now, Created: act.Now, IdleExpires: expires, Expires: expires,
 		}
-		front.Scopes = e.Issuer.Within(t.client, front.Target, front.Family.Authorization.Scopes, issue.ForUser)
+		front.Scopes = e.Issuer.Within(t.client, front.Target, front.Family.Authorization.Scopes, front.Family.Authorization)
 		act.Front = &front.Family
 	}
 	return front, nil
@@ -248,7 +248,7 @@ func (e *Endpoint) prepare(r *http.Request, t target, req storage.Request, s sto
 // authorization is what the user allowed.
 func authorization(req storage.Request, s storage.SessionUser) storage.Authorization {
 	return storage.Authorization{
-		Client: req.Client, User: s.User.Sub, Session: s.Session.ID, Epoch: s.User.Epoch, Scopes: req.Scopes, Resources: req.Resources,
+		Client: req.Client, User: s.User.Sub, Session: s.Session.ID, Epoch: s.User.Epoch, Scopes: req.Scopes, Resources: req.Resources, Access: req.Access,
 		AuthTime: s.Session.AuthTime, ACR: s.Session.ACR, AMR: s.Session.AMR,
 		Claims: req.Claims, Offline: slices.Contains(req.Scopes, "offline_access"),
 	}

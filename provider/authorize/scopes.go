@@ -2,7 +2,6 @@ package authorize
 
 import (
 	"context"
-	"slices"
 
 	"signet/clients"
 	"signet/provider/issue"
@@ -21,26 +20,10 @@ func (e *Endpoint) scopes(ctx context.Context) check {
 		if req.Scopes, err = e.Issuer.Ask(ctx, c, resources, p.Words("scope"), clients.Carries(req.ResponseType, clients.ResponseCode)); err != nil {
 			return err
 		}
-		req.Access = access(c, resources, req.Scopes)
+		req.Access = issue.AskedAt(c, resources, req.Scopes)
 		if clients.Carries(req.ResponseType, clients.ResponseToken) { // it is for all of them, and nobody can ask for one of them later
 			_, err = e.Issuer.Target(resources, req.Scopes)
 		}
 		return err
 	}
-}
-
-// access is what is asked for at resources, as consent remembers it.
-func access(c storage.Client, resources []storage.Resource, scopes []string) (all []string) {
-	for _, r := range resources {
-		if r.ID == storage.DefaultResource {
-			continue
-		}
-		all = append(all, r.ID)
-		for _, s := range clients.ScopesAt(c, r, false) {
-			if slices.Contains(scopes, s) {
-				all = append(all, r.ID+" "+s)
-			}
-		}
-	}
-	return all
 }

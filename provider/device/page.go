@@ -44,7 +44,7 @@ func (e *Endpoint) CodePage(w http.ResponseWriter, r *http.Request) error {
 // Code takes the code and shows what it stands for.
 func (e *Endpoint) Code(w http.ResponseWriter, r *http.Request) error {
 	return e.form(w, r, func(v visit, _ oauth.Params, d storage.DeviceGrant, c storage.Client) error {
-		apis, rest, err := interaction.APIs(v.r.Context(), e.Store, c, interaction.Access(d.Resources, d.Scopes), d.Scopes)
+		apis, rest, err := interaction.APIs(v.r.Context(), e.Store, c, d.Access, d.Scopes)
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (e *Endpoint) Decide(w http.ResponseWriter, r *http.Request) error {
 // authorization is what the user allowed.
 func authorization(d storage.DeviceGrant, s storage.SessionUser) storage.Authorization {
 	return storage.Authorization{
-		Client: d.Client, User: s.User.Sub, Session: s.Session.ID, Epoch: s.User.Epoch, Scopes: d.Scopes, Resources: d.Resources,
+		Client: d.Client, User: s.User.Sub, Session: s.Session.ID, Epoch: s.User.Epoch, Scopes: d.Scopes, Resources: d.Resources, Access: d.Access,
 		AuthTime: s.Session.AuthTime, ACR: s.Session.ACR, AMR: s.Session.AMR, Offline: slices.Contains(d.Scopes, "offline_access"),
 	}
 }

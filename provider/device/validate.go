@@ -16,5 +16,6 @@ func (e *Endpoint) validate(ctx context.Context, c storage.Client, p oauth.Param
 		return d, err
 	}
 	d.Scopes, err = e.Issuer.Ask(ctx, c, resources, p.Words("scope"), true)
+	d.Access = issue.AskedAt(c, resources, d.Scopes)
 	return d, err
 }

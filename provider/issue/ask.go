@@ -83,3 +83,19 @@ func (i *Issuer) foreign(ctx context.Context, scopes []string) error {
 	}
 	return nil
 }
+
+// AskedAt is what a client asks users for at resources, as it is shown to them and remembered: see [storage.Request.Access].
+func AskedAt(c storage.Client, resources []storage.Resource, scopes []string) (all []string) {
+	for _, r := range resources {
+		if r.ID == storage.DefaultResource {
+			continue
+		}
+		all = append(all, r.ID)
+		for _, s := range clients.ScopesAt(c, r, false) {
+			if slices.Contains(scopes, s) {
+				all = append(all, r.ID+" "+s)
+			}
+		}
+	}
+	return all
+}

@@ -204,14 +204,6 @@ func has(r storage.Resource, scope string) bool {
 	return slices.ContainsFunc(r.Scopes, func(s storage.Scope) bool { return s.Name == scope })
 }
 
-// scopes are those of the resources' own that the client may have.
-func (t Target) scopes(c storage.Client, b Behalf) (all []string) {
-	for _, r := range t.Resources {
-		all = append(all, clients.ScopesAt(c, r, b == ForItself)...)
-	}
-	return all
-}
-
 // signable: what cannot be signed must not be found out after something was spent for it.
 func (i *Issuer) signable(t Target) error {
 	if r := t.first(); t.JWT() && !i.Keys.Signs(r.Alg) {
@@ -221,9 +213,16 @@ func (i *Issuer) signable(t Target) error {
 }
 
 // Within leaves of the scopes what the client may have in a token for t: those of OpenID Connect and the operator's own catalogue, as far as the
-// client is registered for them, and those of the resources.
-func (i *Issuer) Within(c storage.Client, t Target, scopes []string, b Behalf) []string {
-	own := t.scopes(c, b)
+// client is registered for them, and those of the resources, as far as the user allowed them there.
+func (i *Issuer) Within(c storage.Client, t Target, scopes []string, a storage.Authorization) []string {
+	var own []string
+	for _, r := range t.Resources {
+		for _, s := range clients.ScopesAt(c, r, false) {
+			if a.Allows(r.ID, s) {
+				own = append(own, s)
+			}
+		}
+	}
 	left := make([]string, 0, len(scopes))
 	for _, s := range scopes {
 		if slices.Contains(own, s) || slices.Contains(c.Scopes, s) && slices.Contains(i.Claims.Scopes(), s) {

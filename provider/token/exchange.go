@@ -215,7 +215,7 @@ func (e *Endpoint) exchangeMay(c storage.Client, res storage.Resource, reached b
 	if !reached {
 		may = clients.ScopesAt(c, res, true)
 		if ownUsers(c, subject, state) {
-			may = slices.DeleteFunc(may, func(s string) bool { return !slices.Contains(state.Family.Authorization.Scopes, s) })
+			may = slices.DeleteFunc(may, func(s string) bool { return !state.Family.Authorization.Allows(res.ID, s) })
 		}
 		return may
 	}

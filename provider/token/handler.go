@@ -154,7 +154,7 @@ func (e *Endpoint) aim(ctx context.Context, g *issue.Granted, r request) (err er
 		}
 	}
 	if err == nil {
-		g.Scopes = e.Issuer.Within(r.client, g.Target, g.Scopes, issue.ForUser)
+		g.Scopes = e.Issuer.Within(r.client, g.Target, g.Scopes, g.Family.Authorization)
 	}
 	return err
 }
