@@ -80,26 +80,42 @@ func (i *Issuer) source(ctx context.Context, a *Access) (storage.FamilyState, er
 	return state, nil
 }
 
-// holder asks whether the client that exchanged the token for another's may still have it: RFC 8693. What it was exchanged for lives elsewhere, so the
-// token itself can be denied. Other tokens live by what they came from alone.
+// holder asks whether those who had the token exchanged for another's may still do so: its client, and whoever it says acts. What it was exchanged for
+// lives elsewhere, so the token itself can be denied: RFC 8693. Other tokens live by what they came from alone.
 func (i *Issuer) holder(ctx context.Context, a *Access, source storage.Client) error {
+	for act := a.Act; act != nil; act = act.Act {
+		if act.Subject == a.Client { // asked about below, where it is not the source
+			continue
+		}
+		if err := i.mayExchange(ctx, act.Subject); err != nil {
+			return err
+		}
+	}
 	if a.Client == source.ID {
 		return nil
 	}
-	c, err := i.Clients.Client(ctx, a.Client)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return fmt.Errorf("%w: the client that exchanged it is gone", ErrToken)
-	case err != nil:
+	if err := i.mayExchange(ctx, a.Client); err != nil {
 		return err
-	case !clients.Allows(c, clients.GrantExchange):
-		return fmt.Errorf("%w: its client may not exchange tokens any more", ErrToken)
 	}
 	denied, err := i.Denials.Denied(ctx, a.ID)
 	if err == nil && denied {
 		err = fmt.Errorf("%w: it was revoked", ErrToken)
 	}
 	return err
+}
+
+// mayExchange asks whether a client through whose hands a token went is there, and may exchange tokens.
+func (i *Issuer) mayExchange(ctx context.Context, client string) error {
+	c, err := i.Clients.Client(ctx, client)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return fmt.Errorf("%w: a client that exchanged it is gone", ErrToken)
+	case err != nil:
+		return err
+	case !clients.Allows(c, clients.GrantExchange):
+		return fmt.Errorf("%w: a client that exchanged it may not exchange tokens any more", ErrToken)
+	}
+	return nil
 }
 
 // reachable asks whether the resources that the token is for are still there.
