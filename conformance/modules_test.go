@@ -429,6 +429,7 @@ var known = map[string]string{
 	"request_object_encryption_alg_values_supported": "list", "request_object_encryption_enc_values_supported": "list",
 	"token_endpoint_auth_methods_supported": "list", "token_endpoint_auth_signing_alg_values_supported": "list", "introspection_endpoint_auth_methods_supported": "list",
 	"introspection_endpoint_auth_signing_alg_values_supported": "list", "revocation_endpoint_auth_methods_supported": "list",
+	"introspection_signing_alg_values_supported": "list", "introspection_encryption_alg_values_supported": "list", "introspection_encryption_enc_values_supported": "list",
 	"revocation_endpoint_auth_signing_alg_values_supported": "list", "display_values_supported": "list", "claim_types_supported": "list", "claims_supported": "list",
 	"claims_locales_supported": "list", "ui_locales_supported": "list", "code_challenge_methods_supported": "list", "prompt_values_supported": "list",
 	"dpop_signing_alg_values_supported": "list", "claims_parameter_supported": "bool", "request_parameter_supported": "bool",

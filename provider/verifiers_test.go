@@ -80,7 +80,7 @@ var verifiers = map[string]func(ctx context.Context, s *providertest.Server, tok
 		}
 		return claims.Subject, errors.Join(
 			zitadel.CheckSignature(ctx, token, payload, claims, []string{alg}, rp.NewRemoteKeySet(http.DefaultClient, s.Issuer+"/jwks")),
-			zitadel.CheckIssuer(claims, s.Issuer), zitadel.CheckAudience(claims, audience), zitadel.CheckExpiration(claims, 0),
+			zitadel.CheckIssuerWithISSVerifier(claims, s.Issuer, nil), zitadel.CheckAudience(claims, audience), zitadel.CheckExpiration(claims, 0),
 		)
 	},
 }
