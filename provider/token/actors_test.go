@@ -51,7 +51,9 @@ func TestActorInTheMiddleIsGone(t *testing.T) {
 			}
 			token := tokensFor(t, s, s.Browser("alice"), app, secret, "openid read", orders).Text("access_token")
 			token = exchange(last, lastSecret, exchange(middle, middleSecret, token, billing), ledger)
-			active := func() any { return s.Post("/introspect", last, lastSecret, url.Values{"token": {token}}).JSON["active"] }
+			active := func() any {
+				return s.Post("/introspect", last, lastSecret, url.Values{"token": {token}}).JSON["active"]
+			}
 			if active() != true {
 				t.Fatal("two exchanges give no token")
 			}
