@@ -25,6 +25,8 @@ type Access struct {
 	Service bool          // it is about a client, and no user; otherwise it is of
 	Family  storage.ID    // a family
 	Series  uint32        // of the family, or the client
+	// Exchanged are the jtis of exchanged tokens that it came from, the first one first, and its own at the end; none: it was not exchanged.
+	Exchanged []string
 }
 
 // ParseAccessToken checks everything that the token itself says: signature, type, issuer, time (RFC 9068 section 4). Whether
@@ -53,7 +55,7 @@ func (i *Issuer) LiveAccess(ctx context.Context, token string) (*Access, storage
 	if err != nil {
 		return nil, state, err
 	}
-	if err := i.holder(ctx, a, state.Client); err != nil {
+	if err := i.holders(ctx, a); err != nil {
 		return nil, state, err
 	}
 	return a, state, i.reachable(ctx, a)
@@ -80,28 +82,33 @@ func (i *Issuer) source(ctx context.Context, a *Access) (storage.FamilyState, er
 	return state, nil
 }
 
-// holder asks whether those who had the token exchanged for another's may still do so: its client, and whoever it says acts. What it was exchanged for
-// lives elsewhere, so the token itself can be denied: RFC 8693. Other tokens live by what they came from alone.
-func (i *Issuer) holder(ctx context.Context, a *Access, source storage.Client) error {
+// holders asks whether those who had a token exchanged may still do so, as far as it names them, and whether it was revoked, or one that it came
+// from on its way: what the first one lives by is not theirs to end, so exchanged tokens are denied one by one (RFC 8693).
+func (i *Issuer) holders(ctx context.Context, a *Access) error {
+	if len(a.Exchanged) == 0 {
+		return nil
+	}
+	if err := i.mayExchange(ctx, a.Client); err != nil {
+		return err
+	}
 	for act := a.Act; act != nil; act = act.Act {
-		if act.Subject == a.Client { // asked about below, where it is not the source
+		if act.Subject == a.Client {
 			continue
 		}
 		if err := i.mayExchange(ctx, act.Subject); err != nil {
 			return err
 		}
 	}
-	if a.Client == source.ID {
-		return nil
+	for _, jti := range a.Exchanged {
+		denied, err := i.Denials.Denied(ctx, jti)
+		switch {
+		case err != nil:
+			return err
+		case denied:
+			return fmt.Errorf("%w: it was revoked, or one that it was exchanged for", ErrToken)
+		}
 	}
-	if err := i.mayExchange(ctx, a.Client); err != nil {
-		return err
-	}
-	denied, err := i.Denials.Denied(ctx, a.ID)
-	if err == nil && denied {
-		err = fmt.Errorf("%w: it was revoked", ErrToken)
-	}
-	return err
+	return nil
 }
 
 // mayExchange asks whether a client through whose hands a token went is there, and may exchange tokens.

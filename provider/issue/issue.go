@@ -100,6 +100,7 @@ type Granted struct {
 	Act   *Act
 	Until time.Time
 	Self  storage.Client
+	For   *Access // what it is exchanged for; nil: it is not
 }
 
 // self is the client that a token with Service is about, and lives by.
@@ -218,8 +219,9 @@ func (i *Issuer) accessClaims(g Granted) (c AccessClaims, err error) {
 	if !g.Until.IsZero() {
 		c.Expires = min(c.Expires, g.Until.Unix())
 	}
+	c.ID = newJTI(g)
 	if g.Service { // RFC 9068 section 2.2: sub "SHOULD correspond to an identifier the authorization server uses to indicate the client"
-		c.Subject, c.ID = g.self().ID, newServiceJTI(g.self())
+		c.Subject = g.self().ID
 		c.Status, err = i.Status.Claim(g.self().ServiceStatus)
 		return c, err
 	}
@@ -229,7 +231,7 @@ func (i *Issuer) accessClaims(g Granted) (c AccessClaims, err error) {
 	if c.Status, err = i.Status.Claim(g.Family.Status); err != nil {
 		return AccessClaims{}, err
 	}
-	c.ID, c.ACR, c.AMR = newJTI(g.Family), a.ACR, a.AMR
+	c.ACR, c.AMR = a.ACR, a.AMR
 	if !a.AuthTime.IsZero() { // nobody signed in for another issuer's assertion
 		c.AuthTime = a.AuthTime.Unix()
 	}
@@ -268,7 +270,11 @@ func (i *Issuer) access(ctx context.Context, g Granted) (Tokens, error) {
 	if t.AccessToken, err = i.signByRing(ctx, res.Alg, res.Typ, payload); err != nil {
 		return Tokens{}, err
 	}
-	i.verified.remember(t.AccessToken, keys, &Access{AccessClaims: c, Said: said, Service: g.Service, Family: g.Family.ID, Series: series})
+	a := &Access{AccessClaims: c, Said: said, Service: g.Service, Family: g.Family.ID, Series: series}
+	if g.For != nil {
+		a.Exchanged = append(slices.Clone(g.For.Exchanged), c.ID)
+	}
+	i.verified.remember(t.AccessToken, keys, a)
 	return t, nil
 }
 
@@ -342,38 +348,65 @@ func claimHash(value, alg string) (string, error) {
 }
 
 // A jti is the family, the family's series when it was issued, and 64 random bits that make it unique. That of a token for a client itself
-// has the client's series and 96 random bits; the two differ in length.
+// has the client's series and 96 random bits. An exchanged one has the jti of what it was exchanged for, and 64 bits more: so it says what it
+// came from, all the way, and the lengths differ still.
 const (
 	jtiSize        = 16 + 4 + 8
 	serviceJTISize = 4 + 12
+	jtiStep        = 8
 )
 
-func newJTI(f storage.Family) string {
+// MaxExchanges is how often a token can be exchanged on.
+const MaxExchanges = 4
+
+func newJTI(g Granted) string {
+	switch {
+	case g.For != nil:
+		return nextJTI(g.For)
+	case g.Service:
+		var b [serviceJTISize]byte
+		binary.BigEndian.PutUint32(b[:], g.Client.ServiceSeries)
+		rand.Read(b[4:])
+		return base64.RawURLEncoding.EncodeToString(b[:])
+	}
 	var b [jtiSize]byte
-	copy(b[:], f.ID[:])
-	binary.BigEndian.PutUint32(b[16:], f.Series)
+	copy(b[:], g.Family.ID[:])
+	binary.BigEndian.PutUint32(b[16:], g.Family.Series)
 	rand.Read(b[20:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-func newServiceJTI(c storage.Client) string {
-	var b [serviceJTISize]byte
-	binary.BigEndian.PutUint32(b[:], c.ServiceSeries)
-	rand.Read(b[4:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+// nextJTI is that of a token that a is exchanged for.
+func nextJTI(a *Access) string {
+	b, _ := base64.RawURLEncoding.DecodeString(a.ID) // a was found good
+	b = append(b, make([]byte, jtiStep)...)
+	rand.Read(b[len(b)-jtiStep:])
+	return base64.RawURLEncoding.EncodeToString(b)
 }
+
+var errJTI = errors.New("jti is not one of ours")
 
 // parseJTI completes a with what its jti says.
 func (a *Access) parseJTI() error {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(a.ID)
-	switch {
-	case err == nil && len(b) == jtiSize:
+	if err != nil || len(b) < serviceJTISize {
+		return errJTI
+	}
+	origin := serviceJTISize
+	if len(b)%jtiStep == jtiSize%jtiStep {
+		origin = jtiSize
+	}
+	if steps := len(b) - origin; steps < 0 || steps%jtiStep != 0 || steps > MaxExchanges*jtiStep {
+		return errJTI
+	}
+	if origin == serviceJTISize {
+		a.Service, a.Series = true, binary.BigEndian.Uint32(b)
+	} else {
 		copy(a.Family[:], b)
 		a.Series = binary.BigEndian.Uint32(b[16:])
-	case err == nil && len(b) == serviceJTISize:
-		a.Service, a.Series = true, binary.BigEndian.Uint32(b)
-	default:
-		return errors.New("jti is not one of ours")
+	}
+	for end := origin + jtiStep; end <= len(b); end += jtiStep {
+		a.Exchanged = append(a.Exchanged, base64.RawURLEncoding.EncodeToString(b[:end]))
 	}
 	return nil
 }

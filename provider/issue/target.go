@@ -42,15 +42,20 @@ func (t Target) Lifetime() time.Duration {
 // JWT reports whether its tokens can be read by those who verify them.
 func (t Target) JWT() bool { return t.first().Format != storage.FormatOpaque }
 
-// wants reports whether one of the resources wants a claim about the user.
+// wants reports whether the resources want a claim about the user: all of them but for the issuer, since each reads what the token says.
 func (t Target) wants(claim string) bool {
-	return slices.ContainsFunc(t.Resources, func(r storage.Resource) bool { return slices.Contains(r.Claims, claim) })
+	return !slices.ContainsFunc(t.Resources, func(r storage.Resource) bool {
+		issuer := r.ID == storage.DefaultResource && len(t.Resources) > 1
+		return !issuer && !slices.Contains(r.Claims, claim)
+	})
 }
+
+func hasPermissions(r storage.Resource) bool { return slices.Contains(r.Claims, claimPermissions) }
 
 // permissions are what the user may do at the resources: by role and group, each once, in the order of the resource.
 func (t Target) permissions(u storage.User) (all []string) {
 	for _, r := range t.Resources {
-		if !slices.Contains(r.Claims, claimPermissions) {
+		if !hasPermissions(r) {
 			continue
 		}
 		for _, p := range r.Permissions {
@@ -188,7 +193,7 @@ func (t Target) apart(r storage.Resource, scopes []string) string {
 	if !alike(t.first(), r) {
 		return "the resources want access tokens of different kinds"
 	}
-	if slices.Contains(r.Claims, claimPermissions) && t.wants(claimPermissions) {
+	if hasPermissions(r) && slices.ContainsFunc(t.Resources, hasPermissions) {
 		return "the permissions of one resource would be taken for those of another"
 	}
 	for _, s := range scopes { // RFC 9068 section 5: a scope that could be of either resource

@@ -22,9 +22,6 @@ const (
 	typeJWT         = "urn:ietf:params:oauth:token-type:jwt"
 )
 
-// maxActors is how many may stand behind one another in a token: RFC 8693 section 4.1 names no bound.
-const maxActors = 4
-
 // exchange is the token exchange grant: RFC 8693 section 2. An access token of ours becomes another one of ours: for the next API on the
 // way, or with fewer scopes. Whoever has it exchanged acts for its subject, and the new token says so.
 //
@@ -46,17 +43,17 @@ func (e *Endpoint) exchange(ctx context.Context, r request) (issue.Granted, erro
 	if err := mayExchange(c, subject); err != nil {
 		return issue.Granted{}, err
 	}
+	if len(subject.Exchanged) >= issue.MaxExchanges { // RFC 8693 names no bound
+		return issue.Granted{}, oauth.Errorf(oauth.InvalidRequest, "subject_token was exchanged %d times already, and that is as often as it may be", issue.MaxExchanges)
+	}
 	if err := e.checkActor(ctx, c, p); err != nil {
 		return issue.Granted{}, err
 	}
 	g := issue.Granted{
-		Client: c, Service: subject.Service, User: state.User, Family: alone(state.Family), Until: time.Unix(subject.Expires, 0),
+		Client: c, Service: subject.Service, User: state.User, Family: alone(state.Family), For: subject, Until: time.Unix(subject.Expires, 0), Act: actorsOf(c, subject),
 	}
 	if subject.Service {
 		g.Self = state.Client
-	}
-	if g.Act, err = actorsOf(c, subject); err != nil {
-		return g, err
 	}
 	if err := e.redirect(ctx, &g, r, subject, state); err != nil {
 		return g, err
@@ -146,18 +143,11 @@ func (e *Endpoint) checkActor(ctx context.Context, c storage.Client, p oauth.Par
 }
 
 // actorsOf is the act of the new token: RFC 8693 section 4.1. Of a client that impersonates it says no more than the old one did.
-func actorsOf(c storage.Client, subject *issue.Access) (*issue.Act, error) {
+func actorsOf(c storage.Client, subject *issue.Access) *issue.Act {
 	if c.Exchange == storage.ExchangeImpersonation {
-		return subject.Act, nil
+		return subject.Act
 	}
-	depth := 1
-	for a := subject.Act; a != nil; a = a.Act {
-		depth++
-	}
-	if depth > maxActors {
-		return nil, oauth.Errorf(oauth.InvalidRequest, "subject_token was exchanged %d times already, and that is as often as it may be", maxActors)
-	}
-	return &issue.Act{Subject: c.ID, Act: subject.Act}, nil
+	return &issue.Act{Subject: c.ID, Act: subject.Act}
 }
 
 // redirect sets what the new token is for and which scopes it has: RFC 8693 section 2.1, resource, audience and scope.

@@ -14,6 +14,7 @@ import (
 
 	"signet/audit"
 	"signet/clients"
+	"signet/provider/issue"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -469,6 +470,51 @@ func TestExchangeGoesNoFurther(t *testing.T) {
 		token = a.Text("access_token")
 	}
 	wantError(t, s.exchange(s.a, token, "resource", apiA), 400, "invalid_request")
+}
+
+// Who impersonates leaves no trace in act, and is counted all the same.
+func TestImpersonationGoesNoFurther(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.a.Client = change(t, s.Server, s.a.Client, func(c *storage.Client) { c.Exchange = storage.ExchangeImpersonation })
+	token := s.atA()
+	for range issue.MaxExchanges {
+		token = s.good(t, s.a, token, "resource", apiA)
+	}
+	wantError(t, s.exchange(s.a, token, "resource", apiA), 400, "invalid_request")
+}
+
+// What a token was exchanged for on its way ends it too; what stands beside it, or before, goes on.
+func TestRevokedOnTheWay(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	revoke := func(c caller, token string) {
+		t.Helper()
+		if a := s.Post("/revoke", c.Client, c.secret, url.Values{"token": {token}}); a.Status != 200 {
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+	}
+	atA := s.atA()
+	first, beside := s.good(t, s.a, atA, "resource", apiB), s.good(t, s.a, atA, "resource", apiB)
+	second := s.good(t, s.b, first, "resource", apiC)
+	third := s.good(t, s.c, second, "resource", apiA)
+	revoke(s.a, first)
+	for name, row := range map[string]struct {
+		by     caller
+		token  string
+		active bool
+	}{
+		"the user's": {s.app, atA, true}, "beside it": {s.a, beside, true}, "itself": {s.a, first, false}, "the next": {s.b, second, false}, "the one after": {s.c, third, false},
+	} {
+		if s.active(row.by, row.token) != row.active {
+			t.Errorf("%s: active is %t", name, !row.active)
+		}
+	}
+	fewer := s.good(t, s.app, atA, "scope", "a:read")
+	revoke(s.app, fewer)
+	if s.active(s.app, fewer) || !s.active(s.app, atA) {
+		t.Error("the app's own token with fewer scopes does not end, or more than it does")
+	}
 }
 
 func TestExchangedTokensLiveNoLonger(t *testing.T) {

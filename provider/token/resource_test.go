@@ -485,6 +485,10 @@ func TestPermissions(t *testing.T) {
 		a := s.Post("/token", c, secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "resource": {resource}})
 		return a, s.Verify(a.Text("access_token")).Claims
 	}
+	both := s.Verify(a.Text("access_token")).Claims
+	if cmp.Diff([]any{orders, billing}, both["aud"]) != "" || both["roles"] != nil || both["groups"] != nil || both["permissions"] == nil {
+		t.Errorf("at both, of which one does not want roles and groups: %v", both)
+	}
 	first, claims := at(a.Text("refresh_token"), orders)
 	if diff := cmp.Diff([]any{"delete", "refund", "both"}, claims["permissions"]); diff != "" || claims["roles"] != nil || claims["groups"] != nil {
 		t.Errorf("at the resource whose they are: %s\n%v", diff, claims)
