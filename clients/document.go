@@ -59,5 +59,5 @@ func Face(c storage.Client) string {
 }
 
 // BesideDocument are the fields of such a client that are the operator's: a document that changes leaves them as they are. Scopes and grant
-// types that were taken away stay away.
-var BesideDocument = []string{"trusted", "access", "default_resource", "scopes", "grant_types"}
+// types that were taken away stay away. Trust is not among them: nobody can vouch for what a document will say tomorrow.
+var BesideDocument = []string{"access", "default_resource", "scopes", "grant_types"}

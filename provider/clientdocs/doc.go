@@ -7,7 +7,7 @@
 //
 // Anybody can name a URL, so nothing is stored until a user has agreed: [Clients.Keep] is called just before the code is stored. The row is
 // what tokens live by, at every other endpoint, whether its host still answers or not. When the document says something else later, the row
-// follows at the next authorization. What the operator set stays: access, trust, what was taken away (row.go). A user who allowed the app
+// follows at the next authorization. What the operator set stays: access, what was taken away (row.go). A user who allowed the app
 // under another name, or when its answers went to other hosts, is asked again.
 //
 // A new authorization needs a document that is good now: there is no grace for a host that fails. That a document could not be had is not

@@ -51,7 +51,7 @@ func over(row, doc storage.Client) storage.Client {
 		return c
 	}
 	c.Revision, c.Created, c.Updated = row.Revision, row.Created, row.Updated
-	c.Trusted, c.Access, c.DefaultResource, c.Resources, c.Exchange = row.Trusted, row.Access, row.DefaultResource, row.Resources, row.Exchange
+	c.Access, c.DefaultResource, c.Resources, c.Exchange = row.Access, row.DefaultResource, row.Resources, row.Exchange
 	c.ServiceSeries, c.ServiceStatus = row.ServiceSeries, row.ServiceStatus
 	c.AllowedScopes, c.AllowedGrantTypes = row.AllowedScopes, row.AllowedGrantTypes
 	if len(row.AllowedScopes) > 0 {
