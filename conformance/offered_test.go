@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"signet/claims"
+	"signet/clients"
 	"signet/keys"
 	"signet/provider/admin"
 	"signet/provider/providertest"
@@ -47,13 +48,13 @@ func settings() []setting {
 		{name: everything, options: []option{unsignedRequestObjects, declared, signingBy(keys.SupportedAlgs()...), bySecret, encryptedBy(keys.EncryptionAlgs()...)}, changes: []string{
 			"request_object_encryption_alg_values_supported", "request_object_encryption_enc_values_supported",
 			"request_object_signing_alg_values_supported", "scopes_supported", "claims_supported",
-			"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported",
+			"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported", "introspection_signing_alg_values_supported",
 		}},
 	}
 	for _, alg := range keys.SupportedAlgs() {
 		all = append(all, setting{
 			name: "keys.algorithms: " + alg, options: []option{signingBy(alg)},
-			changes: []string{"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported"},
+			changes: []string{"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported", "introspection_signing_alg_values_supported"},
 		})
 	}
 	for _, alg := range keys.EncryptionAlgs() {
@@ -228,8 +229,14 @@ var offers = map[string]offer{
 	"jwks_uri":               {act: flowWorks},
 	"introspection_endpoint": {act: introspects},
 	"revocation_endpoint":    {act: revokes},
-	"end_session_endpoint":   {act: endsSession},
-	"check_session_iframe":   {act: checksSession},
+
+	"device_authorization_endpoint":                 {act: connects},
+	"introspection_signing_alg_values_supported":    {act: introspectionSigned, refusals: []string{notTaken}, values: jwsAlgs},
+	"introspection_encryption_alg_values_supported": {act: introspectionEncrypted(""), refusals: []string{notTaken}, values: jweAlgs},
+	"introspection_encryption_enc_values_supported": {act: introspectionEncrypted("ECDH-ES"), refusals: []string{notTaken}, values: jweEncs},
+
+	"end_session_endpoint": {act: endsSession},
+	"check_session_iframe": {act: checksSession},
 
 	"frontchannel_logout_supported":         {act: toldBy(frontchannel)},
 	"frontchannel_logout_session_supported": {act: toldBy(frontchannel)},
@@ -532,10 +539,16 @@ func grantWorks(r *run, grant string) string {
 			return code
 		}
 		return errorOf(r.refresh(c, g.token("refresh_token")))
-	case "client_credentials": // nobody is asked, so not for whoever registers
-		var made admin.ClientSecret
-		r.must(r.operator.Do(r.Context(), http.MethodPost, admin.NewClient{Type: "service", Name: "A job"}, &made, "clients"))
-		return errorOf(r.post("token_endpoint", client{id: made.Client.ID, secret: made.Secret, method: "client_secret_basic"}, url.Values{"grant_type": {grant}}))
+	case clients.GrantService: // nobody is asked, so not for whoever registers
+		job, code := r.operated("service", nil)
+		if code != "" {
+			return code
+		}
+		return errorOf(r.post("token_endpoint", job, url.Values{"grant_type": {grant}}))
+	case clients.GrantDevice:
+		return connects(r, "")
+	case clients.GrantExchange:
+		return exchanges(r, "")
 	}
 	if _, code := r.apply("grant_types", []string{"authorization_code", grant}); code != "invalid_client_metadata" {
 		r.Errorf("registered for %s: %q", grant, code)

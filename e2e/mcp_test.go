@@ -22,7 +22,7 @@ import (
 )
 
 // mcpSDK is the folder into which the client SDK of the Model Context Protocol was installed; the test says how.
-const mcpSDK = "SIGNET_TEST_MCP_SDK"
+const mcpSDK = "TEST_MCP_SDK"
 
 // TestMCP: an agent goes from nothing to a token with the protocol's own client SDK: RFC 9728, RFC 8414, a metadata document or RFC 7591, PKCE,
 // RFC 8707, refresh.
