@@ -29,7 +29,7 @@ func parsePath(raw string) (decoded, problem string) {
 			if err != nil || i+3 > len(raw) {
 				return "", "has a % without two hexadecimal digits"
 			}
-			if c = byte(v); c < ' ' || c == 0x7f || strings.IndexByte(`/\.;%`, c) >= 0 {
+			if c = byte(v); c < ' ' || c == 0x7f || strings.IndexByte(`/\.;%?#`, c) >= 0 {
 				return "", "has an escaped character that some servers decode before they look for the path, and others after"
 			}
 			i += 2

@@ -9,7 +9,7 @@ import (
 func TestPath(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
-		"/": "/", "/a/b": "/a/b", "/a%62": "/ab", "/%C3%A9": "/é", "/a+b@c:d": "/a+b@c:d", "/...": "/...", "/a.b/": "/a.b/", "/x%3fy": "/x?y",
+		"/": "/", "/a/b": "/a/b", "/a%62": "/ab", "/%C3%A9": "/é", "/a+b@c:d": "/a+b@c:d", "/...": "/...", "/a.b/": "/a.b/", "/x%20y": "/x y",
 	} {
 		if got, problem := parsePath(raw); got != want || problem != "" {
 			t.Errorf("%q is %q, %s", raw, got, problem)
@@ -18,7 +18,7 @@ func TestPath(t *testing.T) {
 	for name, raw := range map[string]string{
 		"empty": "", "relative": "a", "absolute": "http://a/", "an authority": "//evil.example/", "two slashes": "/a//b", "two slashes at the end": "/a//",
 		"dot segment": "/a/./b", "dot dot": "/a/../b", "dot dot at the end": "/a/..", "escaped dots": "/a/%2e%2e/b", "half escaped": "/a/.%2E/b",
-		"escaped slash": "/a%2fb", "escaped slash in capitals": "/a%2Fb", "backslash": `/a\b`, "escaped backslash": "/a%5Cb", "escaped percent": "/a%252fb",
+		"escaped slash": "/a%2fb", "escaped slash in capitals": "/a%2Fb", "backslash": `/a\b`, "escaped backslash": "/a%5Cb", "escaped percent": "/a%252fb", "CVE-2024-38474: escaped question mark": "/admin%3fx", "escaped number sign": "/admin%23",
 		"path parameter": "/a;x/b", "escaped semicolon": "/a%3bx", "dot dot with a parameter": "/..;/a", "NUL": "/a%00", "newline": "/a%0a", "tab": "/a\tb", "space": "/a b",
 		"DEL": "/a%7f", "half an escape": "/a%2", "no hex": "/a%zz", "a sign in an escape": "/a%+1", "at the end": "/a%", "fragment": "/a#b", "raw UTF-8": "/é", "brace": "/{id}",
 		"overlong dot": "/%c0%ae%c0%ae/", "broken UTF-8": "/%ff", "too long": "/" + strings.Repeat("a", maxPath),
@@ -118,6 +118,48 @@ func TestPattern(t *testing.T) {
 		q, _ := parsePattern(c.later)
 		if p.covers(q) != c.covers {
 			t.Errorf("%s covers %s: %v", c.earlier, c.later, !c.covers)
+		}
+	}
+}
+
+// However a server behind reads capitals, a slash at the end and a format, it comes to a route that asks for the same.
+func TestReadings(t *testing.T) {
+	t.Parallel()
+	routes := func(text string) (all []Route) {
+		for line := range strings.SplitSeq(text, ", ") {
+			path, demand, _ := strings.Cut(line, " ")
+			r := Route{Path: path, Public: demand == "public", SignIn: demand == "session"}
+			if demand != "" && !r.Public && !r.SignIn {
+				r.Scopes = []string{demand}
+			}
+			var problem string
+			if r.pattern, problem = parsePattern(path); problem != "" {
+				t.Fatal(problem)
+			}
+			all = append(all, r)
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		routes, path string
+		ambiguous    bool
+	}{
+		"a route with a slash, asked for without":     {"/admin/ admin, /*", "/admin", true},
+		"a route with a slash, in capitals":           {"/admin/ admin, /*", "/ADMIN/", true},
+		"a route with a slash, as it is":              {"/admin/ admin, /*", "/admin/", false},
+		"capitals alone lead elsewhere than both":     {"/a/b/ x, /a/{id} admin, /* x", "/A/b", true},
+		"the slash alone leads elsewhere than both":   {"/a/{id} x, /A/{id} admin, /* x", "/A/b/", true},
+		"a session would do for one of them":          {"/api/*, /* session", "/API/x", true},
+		"Rails: a format":                             {"/admin admin, /*", "/admin.json", true},
+		"a format, capitals and a slash":              {"/admin admin, /*", "/Admin.json/", true},
+		"a format in a segment that may be anything":  {"/users/me admin, /users/{id}", "/users/me.json", true},
+		"a route that is written with its format":     {"/robots.txt public, /*", "/robots.txt", false},
+		"a format where nothing else is asked for":    {"/static/* public, /*", "/static/app.js", false},
+		"a dot at the beginning is that of no format": {"/ admin, /*", "/.well-known", false},
+		"the root has no slash at its end":            {"/ public, /*", "/", false},
+	} {
+		if _, ambiguous := routeOf(routes(c.routes), "GET", c.path); ambiguous != c.ambiguous {
+			t.Errorf("%s: %v", name, ambiguous)
 		}
 	}
 }

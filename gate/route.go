@@ -73,35 +73,72 @@ func (r Route) covers(later Route) bool {
 
 // asksTheSame compares what has to be there for a request to pass.
 func (r Route) asksTheSame(o Route) bool {
-	return r.Public == o.Public && slices.Equal(r.Scopes, o.Scopes) && slices.Equal(r.Permissions, o.Permissions) &&
+	return r.Public == o.Public && r.SignIn == o.SignIn && slices.Equal(r.Scopes, o.Scopes) && slices.Equal(r.Permissions, o.Permissions) &&
 		slices.Equal(r.AnyPermission, o.AnyPermission)
 }
 
-// routeOf returns the first route that fits; nil if none does. Servers differ in whether capitals matter, and a slash at the end. Where
-// reading the path either way leads to routes that ask for different things, the request has none either, and ambiguous is set.
-func routeOf(routes []Route, method, decoded string) (fits *Route, ambiguous bool) {
-	path := segments(decoded)
-	fits = first(routes, method, path, func(a, b string) bool { return a == b })
-	if n := len(path); n > 1 && path[n-1] == "" {
-		path = path[:n-1]
-	}
-	other := first(routes, method, path, strings.EqualFold)
-	switch {
-	case fits == other:
-		return fits, false
-	case fits == nil || other == nil:
-		return nil, other != nil
-	case !fits.asksTheSame(*other):
-		return nil, true
-	}
-	return fits, false
+// reading is how a server reads paths beside as they are written.
+type reading struct {
+	capitals bool // they do not matter
+	slash    bool // nor does one at the end
+	format   bool // nor what is behind a dot in the last segment: Rails
 }
 
-func first(routes []Route, method string, path []string, equal func(a, b string) bool) *Route {
-	for i := range routes {
-		if routes[i].takes(method) && routes[i].pattern.matches(path, equal) {
-			return &routes[i]
+// readings are all there are, for a server may have any of these habits without the others. The first has none.
+var readings = func() (all []reading) {
+	for i := range 8 {
+		all = append(all, reading{capitals: i&1 != 0, slash: i&2 != 0, format: i&4 != 0})
+	}
+	return all
+}()
+
+// routeOf returns the first route that fits; nil if none does. Where another reading of the path leads to a route that asks for different things,
+// the request has none either, and ambiguous is set. A format matters only if the path without it belongs to an earlier route: /robots.txt may
+// be written as it is, before what /robots would belong to.
+func routeOf(routes []Route, method, decoded string) (fits *Route, ambiguous bool) {
+	path := segments(decoded)
+	at := first(routes, method, path, readings[0])
+	for _, r := range readings[1:] {
+		other := first(routes, method, path, r)
+		switch {
+		case other == at, r.format && (other < 0 || other > at):
+		case other < 0 || at < 0 || !routes[at].asksTheSame(routes[other]):
+			return nil, true
 		}
 	}
-	return nil
+	if at < 0 {
+		return nil, false
+	}
+	return &routes[at], false
+}
+
+// first returns the index of the first route that fits, or -1.
+func first(routes []Route, method string, path []string, r reading) int {
+	equal := func(a, b string) bool { return a == b }
+	if r.capitals {
+		equal = strings.EqualFold
+	}
+	if r.slash {
+		path = unslashed(path)
+	}
+	if last := len(path) - 1; r.format {
+		if dot := strings.LastIndexByte(path[last], '.'); dot > 0 {
+			path = append(slices.Clone(path[:last]), path[last][:dot])
+		}
+	}
+	return slices.IndexFunc(routes, func(route Route) bool {
+		p := route.pattern
+		if r.slash {
+			p.segments = unslashed(p.segments)
+		}
+		return route.takes(method) && p.matches(path, equal)
+	})
+}
+
+// unslashed leaves out a slash at the end, but for that of the root.
+func unslashed(segments []string) []string {
+	if n := len(segments); n > 1 && segments[n-1] == "" {
+		return segments[:n-1]
+	}
+	return segments
 }
