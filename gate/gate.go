@@ -205,8 +205,12 @@ func (g *Gate) decide(r *http.Request, t teller) *verdict {
 		return forbidden("the proxy has to lead " + ownPaths + "/ to the gate itself")
 	case len(r.Header["Authorization"]) > 1:
 		return noToken("Authorization is there twice")
-	case o.tokenInQuery():
+	}
+	switch names, err := o.parameters(); {
+	case err != nil || slices.Contains(names, "access-token"): // logs and histories keep it: RFC 6750 section 5.3, RFC 9700 section 4.3.2
 		return noToken("a token does not belong into the query, nor does what cannot be read (RFC 6750 section 2.3)")
+	case slices.Contains(names, "-method"): // Symfony, Laravel, Spring
+		return malformed("_method in the query could be taken for another request")
 	}
 	route, ambiguous := routeOf(g.config.Routes, o.method, o.route)
 	switch {

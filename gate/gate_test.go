@@ -276,3 +276,19 @@ func FuzzOriginal(f *testing.F) {
 		}
 	})
 }
+
+// Symfony, Laravel and Spring take the method from the query of a POST, and PHP writes names anew.
+func TestMethodInQuery(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	g := s.gate("")
+	for target, want := range map[string]int{
+		"/mine?_method=DELETE": 400, "/mine?a=b&_METHOD=DELETE": 400, "/mine?%5fmethod=DELETE": 400, "/mine?.method=DELETE": 400, "/mine?+_method=DELETE": 400,
+		"/mine?%20_method=DELETE": 400, "/mine?_method%00x=DELETE": 400, "/mine?a;_method=DELETE": 400, "/mine?[method=DELETE": 400,
+		"/mine?access.token=x": 400, "/mine?method=DELETE": 200, "/mine?a_method=DELETE": 200, "/mine?a=_method": 200,
+	} {
+		if status := askAs(g, "POST", target, bearer(s.token())...).StatusCode; status != want {
+			t.Errorf("%s: %d, want %d", target, status, want)
+		}
+	}
+}

@@ -90,19 +90,18 @@ func (t teller) read(r *http.Request) (o original, refused *verdict) {
 	return o, nil
 }
 
-// tokenInQuery reports an access token in a query, where logs and histories keep it (RFC 6750 section 5.3, RFC 9700 section 4.3.2). A query
-// that cannot be read could hide one.
-func (o original) tokenInQuery() bool {
-	if !strings.Contains(o.query, "%") && !strings.Contains(strings.ToLower(o.query), "access_token") {
-		return false
+// parameters are the names in the query, folded as PHP folds them: it drops spaces before a name and what is behind a NUL, and makes _ of signs. An
+// error means that they cannot be read. None are looked for where nothing can be that is refused.
+func (o original) parameters() (names []string, err error) {
+	if lower := strings.ToLower(o.query); !strings.Contains(lower, "%") && !strings.Contains(lower, "token") && !strings.Contains(lower, "method") {
+		return nil, nil
 	}
 	q, err := url.ParseQuery(strings.ReplaceAll(o.query, ";", "&"))
 	for name := range q {
-		if strings.EqualFold(name, "access_token") {
-			return true
-		}
+		name, _, _ = strings.Cut(strings.TrimLeft(name, " "), "\x00")
+		names = append(names, folded(name))
 	}
-	return err != nil
+	return names, err
 }
 
 // peer is who asks the gate.
