@@ -50,7 +50,7 @@ type SignIn struct {
 // Header is one that is handed out.
 type Header struct {
 	Name  string
-	Claim string // of the access token, or where that does not have it of the ID token
+	Claim string // of the access token, or where that does not have it of the ID token, but for those that say what may be done
 }
 
 // Route is what one part of the API asks for.

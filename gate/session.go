@@ -79,7 +79,7 @@ func newParty(g *Gate, c SignIn) (*party, error) {
 		p.prefix = "__Host-" + p.prefix // RFC 6265bis section 4.1.3.2
 	}
 	p.scope = p.scopes()
-	p.claims = []string{"sub", "client_id", "scope", "permissions"}
+	p.claims = slices.Clone(judged)
 	for _, h := range g.config.Headers {
 		p.claims = append(p.claims, h.Claim)
 	}
@@ -157,7 +157,7 @@ func (p *party) who(r *http.Request, o original) (*token, *verdict) {
 		return nil, p.begin(r, o)
 	}
 	// A page of another site can have a browser send its cookies; with SameSite=Lax those of a site's own subdomains can still.
-	if http.NewCrossOriginProtection().Check(&http.Request{Method: o.method, Header: r.Header, Host: p.host}) != nil {
+	if http.NewCrossOriginProtection().Check(&http.Request{Method: effect(r, o), Header: r.Header, Host: p.host}) != nil {
 		return nil, forbidden("the request comes from a page of another origin")
 	}
 	if refused := p.gate.ended(r.Context(), s.Token.List); refused != nil {
@@ -167,6 +167,15 @@ func (p *party) who(r *http.Request, o original) (*token, *verdict) {
 		return nil, refused
 	}
 	return &s.Token, nil
+}
+
+// effect is the method, for what a foreign page may do by it. A WebSocket begins with GET, and pages of any origin may open and read one (RFC 6455
+// section 10.2). Proxies may have removed Upgrade.
+func effect(r *http.Request, o original) string {
+	if r.Header.Get("Upgrade") != "" || r.Header.Get("Sec-WebSocket-Version") != "" || r.Header.Get("Sec-Fetch-Mode") == "websocket" {
+		return http.MethodConnect
+	}
+	return o.method
 }
 
 // begin sends a browser that opens a page to sign in, and tells everybody else that somebody has to.
@@ -186,6 +195,9 @@ func navigates(r *http.Request, o original) bool {
 	return o.method == http.MethodGet && wantsPage(r) && is("Sec-Fetch-Mode", "navigate") && is("Sec-Fetch-Dest", "document")
 }
 
+// judged are the claims that say what may be done. An ID token's are not about the API.
+var judged = []string{"sub", "client_id", "scope", "permissions"}
+
 // keep makes the session of a token and its ID token's claims.
 func (p *party) keep(t token, id map[string]any) (session, time.Duration) {
 	now := p.gate.now()
@@ -197,7 +209,7 @@ func (p *party) keep(t token, id map[string]any) (session, time.Duration) {
 	for _, claim := range p.claims {
 		if v, ok := t.Claims[claim]; ok {
 			kept[claim] = v
-		} else if v, ok := id[claim]; ok && (claim != "email" || id["email_verified"] == true) {
+		} else if v, ok := id[claim]; ok && !slices.Contains(judged, claim) && (claim != "email" || id["email_verified"] == true) {
 			kept[claim] = v
 		}
 	}

@@ -378,3 +378,40 @@ func TestUnverifiedEmail(t *testing.T) {
 		}
 	}
 }
+
+// A page of a sibling's may open a WebSocket, with GET and the browser's cookies, and read it (RFC 6455 section 10.2).
+func TestForeignWebSocket(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	p := newPerson(t, s.gate(""))
+	p.signIn(s, p.open("/app/"))
+	for name, header := range map[string][]string{
+		"as it is":               {"Upgrade", "websocket", "Sec-Websocket-Key", "x", "Sec-Websocket-Version", "13"},
+		"without hop-by-hop":     {"Sec-Websocket-Version", "13"},
+		"Fetch Metadata alone":   {"Sec-Fetch-Mode", "websocket"},
+		"Upgrade and no version": {"Upgrade", "WebSocket"},
+	} {
+		for from, want := range map[string]int{"https://evil.api.example": 403, "null": 403, "https://api.example": 200} {
+			if a := askAs(p.g, "GET", "/app/ws", append(header, "Cookie", p.cookies(), "Origin", from)...); a.StatusCode != want {
+				t.Errorf("%s from %s: %d, want %d", name, from, a.StatusCode, want)
+			}
+		}
+	}
+}
+
+// What a session may do is in its access token: what an ID token calls permissions is for somebody else (Core 2).
+func TestPermissionsOfIDToken(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.idToken["permissions"], s.idToken["scope"], s.idToken["client_id"] = []string{"root"}, "root", "root"
+	p := newPerson(t, s.gate("headers:\n  X-P: permissions\n  X-S: scope\n"+signInYAML+"routes:\n  - path: /app/\n    sign_in: true\n  - path: /root\n    sign_in: true\n    permissions: [root]\n  - path: /scope\n    sign_in: true\n    scopes: [root]\n"))
+	p.signIn(s, p.open("/app/"), "permissions", nil, "scope", nil)
+	if a := p.open("/app/"); a.StatusCode != 200 || a.Header.Get("X-P") != "" || a.Header.Get("X-S") != "" {
+		t.Errorf("%d %v", a.StatusCode, a.Header)
+	}
+	for _, path := range []string{"/root", "/scope"} {
+		if a := p.open(path); a.StatusCode != 403 {
+			t.Errorf("%s: %d", path, a.StatusCode)
+		}
+	}
+}
