@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"signet/keys"
@@ -92,18 +93,31 @@ func BenchmarkEndpoint(b *testing.B) {
 	}
 }
 
-// parallel runs f b.N times in many goroutines for each core, with a number of its own each time.
+// parallel runs f b.N times in many goroutines for each core, with a number of its own each time. It tells the CPU time of the process too,
+// which hardly depends on what else the machine does.
 func parallel(b *testing.B, many int, f func(n int)) {
 	b.Helper()
 	var next atomic.Int64
 	b.SetParallelism(many)
 	b.ReportAllocs()
 	b.ResetTimer()
+	began := cpu(b)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			f(int(next.Add(1) - 1))
 		}
 	})
+	b.ReportMetric(float64(cpu(b)-began)/float64(b.N), "cpu-ns/op")
+}
+
+// cpu is what the process has used until now, in nanoseconds.
+func cpu(b *testing.B) int64 {
+	b.Helper()
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		b.Fatal(err)
+	}
+	return use.Utime.Nano() + use.Stime.Nano()
 }
 
 // bench is a provider at which one user is signed in, and has allowed one client what it asks for.
