@@ -95,12 +95,11 @@ type Granted struct {
 	Scopes  []string // of the access token: all that were granted, or fewer at a refresh
 	Nonce   string
 
-	// Of an exchanged token (RFC 8693): who acts, until when what it was exchanged for is good, and, with Service, the client that it is about,
-	// which need not be the one that gets it.
-	Act   *Act
-	Until time.Time
-	Self  storage.Client
-	For   *Access // what it is exchanged for; nil: it is not
+	// Of an exchanged token (RFC 8693): what it is exchanged for, who acts, and, with Service, the client that it is about, which need not be
+	// the one that gets it.
+	For  *Access // nil: it is not exchanged
+	Act  *Act
+	Self storage.Client
 }
 
 // self is the client that a token with Service is about, and lives by.
@@ -216,8 +215,8 @@ func (i *Issuer) accessClaims(g Granted) (c AccessClaims, err error) {
 		Issuer: i.Issuer, Audience: i.audience(g.Target), Client: g.Client.ID, Act: g.Act,
 		Scope: strings.Join(g.Scopes, " "), IssuedAt: now.Unix(), Expires: now.Add(g.Target.Lifetime()).Unix(),
 	}
-	if !g.Until.IsZero() {
-		c.Expires = min(c.Expires, g.Until.Unix())
+	if g.For != nil {
+		c.Expires = min(c.Expires, g.For.Expires)
 	}
 	c.ID = newJTI(g)
 	if g.Service { // RFC 9068 section 2.2: sub "SHOULD correspond to an identifier the authorization server uses to indicate the client"
@@ -252,9 +251,8 @@ func (i *Issuer) access(ctx context.Context, g Granted) (Tokens, error) {
 		return Tokens{}, err
 	}
 	var said []claims.Said // of a user alone
-	series := g.self().ServiceSeries
 	if !g.Service {
-		said, series = i.saidInAccessToken(g, c.Audience), g.Family.Series
+		said = i.saidInAccessToken(g, c.Audience)
 	}
 	payload, err := join(c, said)
 	if err != nil {
@@ -270,9 +268,9 @@ func (i *Issuer) access(ctx context.Context, g Granted) (Tokens, error) {
 	if t.AccessToken, err = i.signByRing(ctx, res.Alg, res.Typ, payload); err != nil {
 		return Tokens{}, err
 	}
-	a := &Access{AccessClaims: c, Said: said, Service: g.Service, Family: g.Family.ID, Series: series}
-	if g.For != nil {
-		a.Exchanged = append(slices.Clone(g.For.Exchanged), c.ID)
+	a := &Access{AccessClaims: c, Said: said}
+	if err := a.parseJTI(); err != nil {
+		return Tokens{}, err
 	}
 	i.verified.remember(t.AccessToken, keys, a)
 	return t, nil

@@ -67,11 +67,7 @@ func (i *Issuer) openAccess(token string) (payload []byte, ours bool, err error)
 }
 
 func (i *Issuer) opaqueKey(head []byte) (cipher.AEAD, error) {
-	data := make([]byte, 0, 256)
-	data = append(data, opaqueDomain...)
-	data = append(data, i.Issuer...)
-	data = append(data, 0)
-	key, err := i.Keys.MAC(binary.BigEndian.Uint32(head[1:]), append(data, head...))
+	key, err := i.mac(binary.BigEndian.Uint32(head[1:]), opaqueDomain, head)
 	if err != nil {
 		return nil, err
 	}

@@ -62,8 +62,13 @@ func (i *Issuer) ParseRefreshToken(s string) (t RefreshToken, ok bool) {
 }
 
 func (i *Issuer) refreshMAC(key uint32, body []byte) ([32]byte, error) {
+	return i.mac(key, refreshDomain, body)
+}
+
+// mac is the MAC of a body for one purpose at this issuer: HMAC-SHA-256(domain ‖ issuer ‖ 0 ‖ body).
+func (i *Issuer) mac(key uint32, domain string, body []byte) ([32]byte, error) {
 	data := make([]byte, 0, 256)
-	data = append(data, refreshDomain...)
+	data = append(data, domain...)
 	data = append(data, i.Issuer...)
 	data = append(data, 0)
 	return i.Keys.MAC(key, append(data, body...))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"signet/audit"
 	"signet/clients"
@@ -50,7 +49,7 @@ func (e *Endpoint) exchange(ctx context.Context, r request) (issue.Granted, erro
 		return issue.Granted{}, err
 	}
 	g := issue.Granted{
-		Client: c, Service: subject.Service, User: state.User, Family: alone(state.Family), For: subject, Until: time.Unix(subject.Expires, 0), Act: actorsOf(c, subject),
+		Client: c, Service: subject.Service, User: state.User, Family: alone(state.Family), For: subject, Act: actorsOf(c, subject),
 	}
 	if subject.Service {
 		g.Self = state.Client
